@@ -1,0 +1,77 @@
+// FIPS 180-4 by the letter. Kept plain on purpose: other variants are tested against this file, this file against
+// published vectors and OpenSSL.
+#include "kernels/sha256/sha256_scalar.h"
+
+#include <bit>
+#include <cstring>
+
+#include "kernels/base/endian.h"
+#include "kernels/sha256/sha256_constants.h"
+#include "kernels/sha256/sha256_message.h"
+
+namespace piecework::kernels {
+namespace {
+
+uint32_t choose(uint32_t x, uint32_t y, uint32_t z) { return (x & y) ^ (~x & z); }
+uint32_t majority(uint32_t x, uint32_t y, uint32_t z) { return (x & y) ^ (x & z) ^ (y & z); }
+uint32_t big_sigma0(uint32_t x) { return std::rotr(x, 2) ^ std::rotr(x, 13) ^ std::rotr(x, 22); }
+uint32_t big_sigma1(uint32_t x) { return std::rotr(x, 6) ^ std::rotr(x, 11) ^ std::rotr(x, 25); }
+uint32_t small_sigma0(uint32_t x) { return std::rotr(x, 7) ^ std::rotr(x, 18) ^ (x >> 3); }
+uint32_t small_sigma1(uint32_t x) { return std::rotr(x, 17) ^ std::rotr(x, 19) ^ (x >> 10); }
+
+void expand_schedule(uint32_t schedule[64], const uint8_t* block) {
+  for (size_t t = 0; t < 16; ++t) schedule[t] = load_be32(block + 4 * t);
+  for (size_t t = 16; t < 64; ++t) {
+    schedule[t] = small_sigma1(schedule[t - 2]) + schedule[t - 7] + small_sigma0(schedule[t - 15]) + schedule[t - 16];
+  }
+}
+
+void compress_block(uint32_t* state, const uint8_t* block) {
+  uint32_t schedule[64];
+  expand_schedule(schedule, block);
+  uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+  uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
+  for (size_t t = 0; t < 64; ++t) {
+    const uint32_t t1 = h + big_sigma1(e) + choose(e, f, g) + kRoundConstants.value[t] + schedule[t];
+    const uint32_t t2 = big_sigma0(a) + majority(a, b, c);
+    h = g, g = f, f = e, e = d + t1;
+    d = c, c = b, b = a, a = t1 + t2;
+  }
+  state[0] += a, state[1] += b, state[2] += c, state[3] += d;
+  state[4] += e, state[5] += f, state[6] += g, state[7] += h;
+}
+
+}  // namespace
+
+void compress_blocks_scalar(uint32_t* state, const uint8_t* data, size_t block_count) noexcept {
+  for (size_t i = 0; i < block_count; ++i) compress_block(state, data + kBlockBytes * i);
+}
+
+void hash_nodes_scalar(uint8_t* target, const uint8_t* source, size_t node_count) noexcept {
+  for (size_t i = 0; i < node_count; ++i) {
+    uint8_t message[128];
+    std::memcpy(message, source + 64 * i, 64);
+    const size_t padding_blocks = write_final_blocks(message + 64, {}, 64);
+    uint32_t state[8];
+    std::memcpy(state, kInitialState.value, sizeof state);
+    compress_blocks_scalar(state, message, 1 + padding_blocks);
+    store_digest(target + 32 * i, state);
+    target[32 * i + 31] &= kTrunc254Mask;
+  }
+}
+
+void hash_many_scalar(std::span<const HashJob> jobs) noexcept {
+  for (const HashJob& job : jobs) {
+    const size_t whole_blocks = job.data_bytes / kBlockBytes;
+    const ByteSpan tail{job.data + whole_blocks * kBlockBytes, job.data_bytes % kBlockBytes};
+    uint32_t state[8];
+    std::memcpy(state, kInitialState.value, sizeof state);
+    compress_blocks_scalar(state, job.data, whole_blocks);
+    uint8_t final_blocks[2 * kBlockBytes];
+    const size_t final_count = write_final_blocks(final_blocks, tail, job.data_bytes);
+    compress_blocks_scalar(state, final_blocks, final_count);
+    store_digest(job.digest, state);
+  }
+}
+
+}  // namespace piecework::kernels
