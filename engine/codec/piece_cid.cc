@@ -1,0 +1,85 @@
+// Encoding and strict decoding of piece CIDs; see piece_cid.h.
+#include "engine/codec/piece_cid.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "engine/codec/cid.h"
+#include "engine/piece/piece_size.h"
+#include "kernels/base/varint.h"
+
+namespace piecework::engine {
+namespace {
+
+constexpr size_t kPieceCidBytesMax = 64;
+constexpr unsigned kPieceHeightMin = tree_height(kPieceBytesMin);
+
+std::string text_of(uint64_t codec, uint64_t hash_code, ByteSpan digest) {
+  std::array<uint8_t, kPieceCidBytesMax> bytes;
+  uint8_t* end = encode_varint(bytes.data(), 1);
+  end = encode_varint(end, codec);
+  end = encode_multihash(end, hash_code, digest);
+  return cid_text({bytes.data(), end});
+}
+
+tl::unexpected<Error> invalid(std::string message) {
+  return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig, "not a piece CID: " + std::move(message));
+}
+
+Result<Digest32> decode_root(ByteSpan bytes) {
+  if (bytes.size() != kDigestBytes) return invalid(fmt::format("root of {} bytes, expected 32", bytes.size()));
+  if ((bytes[31] & 0xC0) != 0) return invalid("the two high bits of the root are set: no node of 254 bits");
+  Digest32 root;
+  std::copy(bytes.begin(), bytes.end(), root.begin());
+  return root;
+}
+
+Result<PieceCid> decode_v2(ByteSpan digest) {
+  const DecodedVarint padding = decode_varint(digest);
+  if (padding.status != VarintStatus::kOk) return invalid("bad varint of the padding");
+  const ByteSpan rest = digest.subspan(padding.length_bytes);
+  if (rest.empty()) return invalid("no height");
+  PieceCid piece{.version = 2, .height = rest[0]};
+  if (piece.height < kPieceHeightMin || piece.height > kTreeHeightMax) {
+    return invalid(fmt::format("height {}, expected {}..{}", piece.height, kPieceHeightMin, kTreeHeightMax));
+  }
+  PIECEWORK_ASSIGN(piece.root, decode_root(rest.subspan(1)));
+  piece.padded_bytes = kLeafBytes << piece.height;
+  const uint64_t capacity = payload_capacity_bytes(piece.padded_bytes);
+  if (padding.value > capacity) return invalid(fmt::format("padding {} of a piece of {} bytes", padding.value, capacity));
+  piece.payload_bytes = capacity - padding.value;
+  if (padded_bytes_for(piece.payload_bytes) != piece.padded_bytes) {
+    return invalid(fmt::format("{} payload bytes belong in a smaller tree than height {}", piece.payload_bytes, piece.height));
+  }
+  return piece;
+}
+
+}  // namespace
+
+std::string piece_cid_v1_text(const Digest32& root) { return text_of(kCodecPiece, kHashPieceTreeV1, root); }
+
+std::string piece_cid_v2_text(const Digest32& root, uint64_t payload_bytes) {
+  const uint64_t padded_bytes = padded_bytes_for(payload_bytes);
+  std::array<uint8_t, kVarintBytesMax + 1 + kDigestBytes> digest;
+  uint8_t* end = encode_varint(digest.data(), payload_capacity_bytes(padded_bytes) - payload_bytes);
+  *end++ = static_cast<uint8_t>(tree_height(padded_bytes));
+  end = std::copy(root.begin(), root.end(), end);
+  return text_of(kCodecRaw, kHashPieceTreeV2, {digest.data(), end});
+}
+
+Result<PieceCid> parse_piece_cid(std::string_view text) {
+  PIECEWORK_ASSIGN(const Cid cid, parse_cid(text));
+  const CidView view = cid.view();
+  if (view.codec == kCodecPiece && view.multihash.code == kHashPieceTreeV1) {
+    PieceCid piece;
+    PIECEWORK_ASSIGN(piece.root, decode_root(view.multihash.digest));
+    return piece;
+  }
+  if (view.codec == kCodecRaw && view.multihash.code == kHashPieceTreeV2) return decode_v2(view.multihash.digest);
+  return invalid(fmt::format("codec {:#x} with multihash {:#x}, expected 0xf101 with 0x1012 or 0x55 with 0x1011",
+                             view.codec, view.multihash.code));
+}
+
+}  // namespace piecework::engine
