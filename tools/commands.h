@@ -1,0 +1,21 @@
+// The commands. One command = one file cmd_<name>.cc that exports one function; main.cc holds the table of them.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace piecework::tools {
+
+struct Invocation;
+
+// Each adds its command to `app`; parsing that command's line fills `invocation`, which outlives `app`.
+void add_bench_command(CLI::App& app, Invocation& invocation);
+void add_commp_command(CLI::App& app, Invocation& invocation);
+void add_fr32_command(CLI::App& app, Invocation& invocation);
+void add_info_command(CLI::App& app, Invocation& invocation);
+void add_pack_command(CLI::App& app, Invocation& invocation);
+void add_plan_command(CLI::App& app, Invocation& invocation);
+void add_verify_command(CLI::App& app, Invocation& invocation);
+
+}  // namespace piecework::tools
