@@ -1,0 +1,170 @@
+"""What the Python tests share: running the piecework binary, trees of files, comparisons.
+
+PIECEWORK_BINARY names the binary (set by ctest). A test program is a unittest module that ends with `harness.main()`; what a
+test needs and this machine lacks (root, mount, strace, node) is said by `skip`.
+"""
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VECTORS = ROOT / "tests/vectors"
+ORACLES = ROOT / "tests/interop/oracles"
+BINARY = os.environ.get("PIECEWORK_BINARY", str(ROOT / "build/dev/tools/piecework"))
+TIMEOUT_S = 120
+SKIPPED = 77
+
+sys.path.insert(0, str(ORACLES))
+
+
+class Finished:
+    """A finished program: `code` (negative: minus the signal that ended it), `out` and `err` as bytes."""
+
+    def __init__(self, arguments, code, out, err):
+        self.arguments, self.code, self.out, self.err = arguments, code, out, err
+
+    def json(self):
+        try:
+            return json.loads(self.out)
+        except ValueError as error:
+            raise AssertionError(f"standard output is not one JSON object ({error})\n{self}") from error
+
+    def __str__(self):
+        return (f"$ {' '.join(map(str, self.arguments))}\nexit code {self.code}\n"
+                f"stdout: {self.out[-2000:].decode(errors='replace')}\nstderr: {self.err[-2000:].decode(errors='replace')}")
+
+
+def run(*arguments, env=None, cwd=None, stdin=b"", timeout=TIMEOUT_S, wrapper=()):
+    """Runs piecework with `arguments`; `wrapper` stands before it (strace, setpriv, ...); env changes variables, None removes."""
+    environment = dict(os.environ)
+    for name, value in (env or {}).items():
+        environment.pop(name, None)
+        if value is not None:
+            environment[name] = value
+    command = [*map(str, wrapper), BINARY, *map(os.fspath, map(_text_or_path, arguments))]
+    done = subprocess.run(command, input=stdin, capture_output=True, env=environment, cwd=cwd, timeout=timeout)
+    return Finished(command, done.returncode, done.stdout, done.stderr)
+
+
+def _text_or_path(argument):
+    return argument if isinstance(argument, (str, bytes, os.PathLike)) else str(argument)
+
+
+def start(*arguments, **options):
+    """Starts piecework and returns the Popen object."""
+    return subprocess.Popen([BINARY, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+
+def sha256_of(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def make_tree(root, entries):
+    """Creates {path: bytes | None (directory) | ("symlink", target)} below root."""
+    root = os.fsencode(root)
+    os.makedirs(root, exist_ok=True)
+    for name, content in entries.items():
+        path = os.path.join(root, os.fsencode(name))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if content is None:
+            os.makedirs(path, exist_ok=True)
+        elif isinstance(content, tuple):
+            os.symlink(os.fsencode(content[1]), path)
+        else:
+            with open(path, "wb") as file:
+                file.write(content)
+
+
+def payload(seed, count):
+    """The first `count` bytes of the payload of `seed` (tests/vectors/public/PROVENANCE.md)."""
+    import unixfs_ref
+    return b"".join(unixfs_ref.det(seed, count))
+
+
+def materialise(spec_name, root):
+    """Creates the tree of tests/vectors/public/<spec_name> below root."""
+    import unixfs_ref
+    entries = {}
+    for entry in unixfs_ref.expand(json.loads((VECTORS / "public" / spec_name).read_text())):
+        if entry["t"] == "d":
+            entries[entry["p"]] = None
+        elif entry["t"] == "l":
+            entries[entry["p"]] = ("symlink", entry["to"])
+        elif entry.get("text") is not None:
+            entries[entry["p"]] = entry["text"].encode()
+        else:
+            entries[entry["p"]] = payload(entry["seed"], entry["size"])
+    make_tree(root, entries)
+
+
+def snapshot(root):
+    """{path: (kind, SHA-256 or target)} of everything below root, names as bytes; symlinks are not followed."""
+    root = os.fsencode(root)
+    found = {}
+    for folder, folders, files in os.walk(root):
+        for name in folders + files:
+            path = os.path.join(folder, name)
+            key = os.path.relpath(path, root)
+            if os.path.islink(path):
+                found[key] = ("symlink", os.readlink(path))
+            elif os.path.isdir(path):
+                found[key] = ("directory", "")
+            else:
+                found[key] = ("file", sha256_of(path))
+    return found
+
+
+def files_below(root):
+    """Relative names of the regular files below root, sorted."""
+    return sorted(str(p.relative_to(root)) for p in Path(root).rglob("*") if p.is_file() and not p.is_symlink())
+
+
+class TestCase(unittest.TestCase):
+    """A test with a temporary directory (self.temp) and assertions that print the whole command where they fail."""
+
+    maxDiff = None
+
+    def setUp(self):
+        self.temp = Path(tempfile.mkdtemp(prefix="piecework-"))
+        self.addCleanup(self._remove_temp)
+
+    def _remove_temp(self):
+        for folder, _, _ in os.walk(self.temp):
+            with contextlib.suppress(OSError):
+                os.chmod(folder, 0o700)
+        shutil.rmtree(self.temp, ignore_errors=True)
+
+    def check(self, finished, code):
+        self.assertEqual(finished.code, code, f"expected exit code {code}\n{finished}")
+        return finished
+
+    def pack(self, *arguments, code=0, **options):
+        """piecework pack ... --json; returns its JSON object where code is 0, else the finished program."""
+        finished = self.check(run("pack", *arguments, "--json", **options), code)
+        return finished.json() if code == 0 else finished
+
+    def pack_one(self, *arguments, **options):
+        """The only piece of a successful pack."""
+        pieces = self.pack(*arguments, **options)["pieces"]
+        self.assertEqual(len(pieces), 1, pieces)
+        return pieces[0]
+
+
+def main():
+    """Runs the calling module's tests; the exit code is 77 where every test was skipped."""
+    program = unittest.main(exit=False, verbosity=2, module="__main__")
+    result = program.result
+    if not result.wasSuccessful():
+        sys.exit(1)
+    sys.exit(SKIPPED if result.testsRun and len(result.skipped) == result.testsRun else 0)
