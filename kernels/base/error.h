@@ -58,18 +58,20 @@ std::string printable(std::string_view text);
 
 }  // namespace piecework
 
-// Returns the error of `expression` from the enclosing function, or goes on.
-#define PIECEWORK_TRY(expression)                                               \
-  do {                                                                          \
-    if (auto piecework_result = (expression); !piecework_result)                \
-      return ::tl::unexpected<::piecework::Error>(std::move(piecework_result).error()); \
-  } while (false)
-
 #define PIECEWORK_CONCAT_INNER(a, b) a##b
 #define PIECEWORK_CONCAT(a, b) PIECEWORK_CONCAT_INNER(a, b)
-#define PIECEWORK_ASSIGN_INNER(result, target, expression)                      \
-  auto result = (expression);                                                   \
-  if (!result) return ::tl::unexpected<::piecework::Error>(std::move(result).error()); \
+
+#define PIECEWORK_TRY_INNER(result, expression)                                              \
+  do {                                                                                       \
+    if (auto result = (expression); !result)                                                 \
+      return ::tl::unexpected<::piecework::Error>(std::move(result).error());                \
+  } while (false)
+// Returns the error of `expression` from the enclosing function, or goes on.
+#define PIECEWORK_TRY(expression) PIECEWORK_TRY_INNER(PIECEWORK_CONCAT(piecework_status_, __LINE__), expression)
+
+#define PIECEWORK_ASSIGN_INNER(result, target, expression)                                   \
+  auto result = (expression);                                                                \
+  if (!result) return ::tl::unexpected<::piecework::Error>(std::move(result).error());       \
   target = std::move(*result)
 // Declares `target` from a Result, or returns its error: PIECEWORK_ASSIGN(const File file, File::open(...));
 #define PIECEWORK_ASSIGN(target, expression) \

@@ -1,0 +1,96 @@
+// The layout of one batch: a pure function of (entries, sizes, profile, classes of equal content).
+//
+// Two passes over a range of the inventory, neither of which recurses. Bottom-up: entries in reverse order, so children come
+// before parents; each directory gets its kind (flat or HAMT), block length and Tsize. Top-down: records in pre-order, first
+// occurrences written and later ones referred to. A HAMT comes from its entries sorted by the hash of the name, which *is* its
+// pre-order: an entry's depth is the longest common prefix with its two neighbours, and one reverse scan with an accumulator
+// a level closes every shard. Source: formats.md 3-6, UnixFS and IPIP-499.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/layout/content_classes.h"
+#include "engine/layout/layout_record.h"
+#include "engine/layout/profile.h"
+#include "engine/plan/inventory.h"
+
+namespace piecework::engine {
+
+// Entries [begin, end) of an inventory; both ends stand directly after a leaf, or at the start.
+struct EntryRange {
+  EntryIndex begin = 0;
+  EntryIndex end = 0;
+};
+
+// One node of a HAMT below the directory's root shard.
+struct ShardLayout {
+  uint64_t tsize = 0;
+  uint32_t block_bytes = 0;
+  uint32_t entry_count = 0;  // of the directory, anywhere below
+  ClassId class_id = kUnique;
+  uint16_t child_count = 0;
+  uint8_t depth = 0;         // 1..7; the root shard has 0
+};
+
+struct DirectoryLayout {
+  uint64_t tsize = 0;
+  uint32_t block_bytes = 0;
+  uint32_t entry_count = 0;  // inside the range
+  uint32_t child_count = 0;  // links of the root node
+  uint32_t shard_begin = 0;  // its shards, in pre-order, among BatchLayout's
+  ClassId class_id = kUnique;
+  bool is_hamt = false;
+};
+
+// Thread-compatible. Holds references: the inventory and the classes outlive it.
+class BatchLayout {
+ public:
+  // Pass one. Errors: kCorrupt (source) for names that no HAMT can hold: more than one with the same 64-bit hash.
+  static Result<BatchLayout> compute(const Inventory& inventory, ContentClasses& classes, const Profile& profile,
+                                     EntryRange range);
+
+  // Pass two: hands every record to `sink` (none where it is null) and returns the totals.
+  LayoutTotals emit(RecordSink* sink);
+
+ private:
+  friend class RecordEmitter;
+
+  BatchLayout(const Inventory& inventory, ContentClasses& classes, const Profile& profile, EntryRange range)
+      : inventory_(inventory), classes_(classes), profile_(profile), range_(range) {}
+
+  struct Child;  // an entry as its parent links it
+  struct HamtItem {
+    uint64_t hash = 0;
+    EntryIndex entry = 0;
+  };
+
+  Status lay_out_directory(EntryIndex directory);
+  void lay_out_flat(const std::vector<Child>& children, DirectoryLayout& layout);
+  Status lay_out_hamt(EntryIndex directory, const std::vector<Child>& children, DirectoryLayout& layout);
+
+  // The entries of `directory` that are in the range, in name order.
+  void collect_children(EntryIndex directory, std::vector<EntryIndex>& children) const;
+  // The same sorted by hash, and the order of a HAMT's links.
+  std::vector<HamtItem> hamt_order(EntryIndex directory) const;
+  Child link_of(EntryIndex entry) const;
+  bool in_range(EntryIndex entry) const {
+    return inventory_[entry].subtree_end > range_.begin && entry < range_.end;
+  }
+  DirectoryLayout& directory_layout(EntryIndex directory) { return directories_[directory_slot(directory)]; }
+  const DirectoryLayout& directory_layout(EntryIndex directory) const {
+    return directories_[directory_slot(directory)];
+  }
+  size_t directory_slot(EntryIndex directory) const;
+
+  const Inventory& inventory_;
+  ContentClasses& classes_;
+  const Profile& profile_;
+  EntryRange range_;
+  std::vector<EntryIndex> ancestors_;              // directories that begin before the range and reach into it
+  PagedVector<uint32_t> slot_of_entry_;            // for entries inside the range: index into directories_
+  PagedVector<DirectoryLayout, 1024> directories_; // the ancestors' first, in their order
+  PagedVector<ShardLayout, 1024> shards_;
+};
+
+}  // namespace piecework::engine

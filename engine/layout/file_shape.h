@@ -1,0 +1,59 @@
+// The DAG of a file from its size alone: boxo's balanced layout (formats.md 4).
+//
+// Leaves are packed in groups of `max_links`, the groups again, until one node is left; a lone trailing leaf keeps its whole
+// chain of one-link parents. On each level all nodes but the last are alike, so a file of any size takes O(levels) to
+// describe. A file of one chunk is its leaf.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "engine/layout/profile.h"
+
+namespace piecework::engine {
+
+// Lengths of one node of a file's DAG.
+struct FileNode {
+  uint64_t file_bytes = 0;   // file bytes below this node (its blocksize in the parent)
+  uint64_t block_bytes = 0;  // length of the node's own block
+  uint64_t tsize = 0;        // block_bytes plus those of all nodes below, never deduplicated
+};
+
+class FileShape {
+ public:
+  // 2^37 bytes (twice the largest piece) in chunks of one byte and two links a node stay below this.
+  static constexpr size_t kLevelsMax = 40;
+  static constexpr uint64_t kFileBytesMax = uint64_t{1} << 37;
+
+  // REQUIRES: file_bytes <= kFileBytesMax, a profile that passed check_profile.
+  FileShape(uint64_t file_bytes, const Profile& profile);
+
+  size_t level_count() const { return level_count_; }
+  uint64_t node_count(size_t level) const { return levels_[level].count; }
+  const FileNode& node(size_t level, uint64_t index) const {
+    return index + 1 == levels_[level].count ? levels_[level].last : levels_[level].full;
+  }
+  const FileNode& root() const { return levels_[level_count_ - 1].last; }
+  bool single_leaf() const { return level_count_ == 1; }
+  uint32_t root_cid_bytes(const Profile& profile) const {
+    return single_leaf() ? profile.leaf_cid_bytes() : profile.node_cid_bytes();
+  }
+
+  // All sections of the file's DAG in a CAR, nothing deduplicated.
+  uint64_t sections_bytes() const { return sections_bytes_; }
+  uint64_t section_count() const { return section_count_; }
+
+ private:
+  struct Level {
+    uint64_t count = 0;
+    FileNode full;  // every node but the last
+    FileNode last;
+  };
+
+  std::array<Level, kLevelsMax> levels_;
+  size_t level_count_ = 0;
+  uint64_t sections_bytes_ = 0;
+  uint64_t section_count_ = 0;
+};
+
+}  // namespace piecework::engine

@@ -1,0 +1,280 @@
+#include "engine/plan/find_duplicates.h"
+
+#include <fmt/format.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <algorithm>
+#include <functional>
+#include <mutex>
+#include <optional>
+
+#include "kernels/base/units.h"
+#include "kernels/checksum/xxh3.h"
+#include "kernels/sha256/sha256.h"
+
+namespace piecework::engine {
+namespace {
+
+constexpr size_t kPrefixBytes = 4096;
+constexpr size_t kReadBytes = 4 * kMiB;
+constexpr size_t kFilesPerRound = 512;
+
+// A file to read, with its path in the packed tree.
+struct FileToRead {
+  EntryIndex entry = 0;
+  size_t position = 0;  // among all that are read in this pass
+  std::string path;
+};
+
+// Visits the entries for which `wanted` is true, in order, in rounds of paths; `read` runs in parallel.
+class FilePass {
+ public:
+  FilePass(const Inventory& inventory, const SourceSet& sources, const DuplicateSearch& search)
+      : inventory_(inventory), sources_(sources), search_(search), arena_(static_cast<int>(search.thread_count)) {}
+
+  Status run(const std::function<bool(EntryIndex)>& wanted,
+             const std::function<Status(const FileToRead&, const io::File&)>& read) {
+    std::vector<FileToRead> round;
+    size_t position = 0;
+    std::string path;
+    struct Open {
+      EntryIndex end;
+      size_t path_bytes;
+    };
+    std::vector<Open> open;  // the directories around the entry at hand
+    for (EntryIndex entry = 0; entry < inventory_.entry_count(); ++entry) {
+      while (!open.empty() && open.back().end <= entry) open.pop_back();
+      path.resize(open.empty() ? 0 : open.back().path_bytes);
+      if (!path.empty()) path += '/';
+      path += inventory_.name(entry);
+      const Entry& record = inventory_[entry];
+      if (record.kind == EntryKind::kDirectory) {
+        open.push_back({record.subtree_end, path.size()});
+      } else if (record.kind == EntryKind::kFile && record.content_bytes > 0 && wanted(entry)) {
+        round.push_back({entry, position++, path});
+        if (round.size() == kFilesPerRound) {
+          PIECEWORK_TRY(read_round(round, read));
+          round.clear();
+        }
+      }
+    }
+    return read_round(round, read);
+  }
+
+ private:
+  Status read_round(const std::vector<FileToRead>& round,
+                    const std::function<Status(const FileToRead&, const io::File&)>& read) {
+    std::mutex mutex;
+    std::optional<std::pair<size_t, Error>> first;  // the error of the earliest file, whatever the timing
+    arena_.execute([&] {
+      tbb::parallel_for(size_t{0}, round.size(), [&](size_t i) {
+        if (search_.stop != nullptr && search_.stop->load(std::memory_order_relaxed)) return;
+        Status status = read_one(round[i], read);
+        if (status) return;
+        const std::lock_guard lock(mutex);
+        if (!first || i < first->first) first.emplace(i, std::move(status).error());
+      });
+    });
+    if (first) return tl::unexpected<Error>(std::move(first->second));
+    if (search_.stop != nullptr && search_.stop->load(std::memory_order_relaxed)) {
+      return fail(ErrorCode::kCancelled, ErrorSide::kInternal, "stopped while looking for duplicates");
+    }
+    return {};
+  }
+
+  Status read_one(const FileToRead& file, const std::function<Status(const FileToRead&, const io::File&)>& read) {
+    const SourcePlace place = sources_.place(file.path);
+    const auto with_path = [&](Error error) {
+      error.path = file.path;
+      return tl::unexpected<Error>(std::move(error));
+    };
+    auto opened = io::open_beneath(*place.directory, place.path);
+    if (!opened) return with_path(std::move(opened).error());
+    auto before = opened->stamp();
+    if (!before) return with_path(std::move(before).error());
+    const Entry& entry = inventory_[file.entry];
+    if (!before->is_regular() || before->size_bytes != entry.content_bytes || before->mtime_ns != entry.mtime_ns) {
+      return with_path(changed(file));
+    }
+    if (Status status = read(file, *opened); !status) return with_path(std::move(status).error());
+    auto after = opened->stamp();
+    if (!after) return with_path(std::move(after).error());
+    if (*after != *before) return with_path(changed(file));
+    return {};
+  }
+
+  Error changed(const FileToRead& file) const {
+    return {ErrorCode::kChanged, ErrorSide::kSource, 0,
+            fmt::format("'{}' changed while the plan was made; run again when it is quiet", sources_.describe(file.path)), {}};
+  }
+
+  const Inventory& inventory_;
+  const SourceSet& sources_;
+  const DuplicateSearch& search_;
+  tbb::task_arena arena_;
+};
+
+Status read_exactly(const io::File& file, MutableByteSpan target, uint64_t offset_bytes) {
+  PIECEWORK_ASSIGN(const size_t done, file.read_full(target, offset_bytes));
+  if (done == target.size()) return {};
+  return fail(ErrorCode::kChanged, ErrorSide::kSource,
+              fmt::format("'{}' ends at {} bytes, expected at least {}: it changed while the plan was made",
+                          printable(file.path()), offset_bytes + done, offset_bytes + target.size()));
+}
+
+// Calls `part` with the file's bytes, at most kReadBytes rounded down to whole units of `unit_bytes` at a time.
+Status for_each_part(const io::File& file, uint64_t file_bytes, uint64_t unit_bytes, std::atomic<uint64_t>* read_bytes,
+                     const std::function<void(ByteSpan)>& part) {
+  const uint64_t part_bytes = std::max<uint64_t>(unit_bytes, align_down(kReadBytes, unit_bytes));
+  std::vector<uint8_t> buffer(std::min(part_bytes, file_bytes));
+  for (uint64_t offset = 0; offset < file_bytes; offset += part_bytes) {
+    const MutableByteSpan target = MutableByteSpan(buffer).first(std::min(part_bytes, file_bytes - offset));
+    PIECEWORK_TRY(read_exactly(file, target, offset));
+    if (read_bytes != nullptr) read_bytes->fetch_add(target.size(), std::memory_order_relaxed);
+    part(target);
+  }
+  return {};
+}
+
+Result<Digest32> content_sha256(const io::File& file, uint64_t file_bytes, std::atomic<uint64_t>* read_bytes) {
+  kernels::Sha256 hasher;
+  PIECEWORK_TRY(for_each_part(file, file_bytes, 1, read_bytes, [&](ByteSpan part) { hasher.append(part); }));
+  return hasher.finish();
+}
+
+// Entries of which another one has the same (size, key); `key` is 0 in the first round. Sorted.
+struct Candidate {
+  uint64_t file_bytes = 0;
+  uint64_t key = 0;
+  EntryIndex entry = 0;
+};
+
+std::vector<EntryIndex> not_alone(std::vector<Candidate>& candidates) {
+  const auto same = [](const Candidate& a, const Candidate& b) { return a.file_bytes == b.file_bytes && a.key == b.key; };
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return std::tie(a.file_bytes, a.key, a.entry) < std::tie(b.file_bytes, b.key, b.entry);
+  });
+  std::vector<EntryIndex> kept;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const bool with_previous = i > 0 && same(candidates[i - 1], candidates[i]);
+    const bool with_next = i + 1 < candidates.size() && same(candidates[i], candidates[i + 1]);
+    if (with_previous || with_next) kept.push_back(candidates[i].entry);
+  }
+  std::sort(kept.begin(), kept.end());
+  return kept;
+}
+
+std::function<bool(EntryIndex)> is_in(const std::vector<EntryIndex>& sorted) {
+  return [&sorted](EntryIndex entry) { return std::binary_search(sorted.begin(), sorted.end(), entry); };
+}
+
+Status find_equal_files(const Inventory& inventory, FilePass& pass, const DuplicateSearch& search,
+                        ContentClasses& classes) {
+  std::vector<Candidate> candidates;
+  for (EntryIndex entry = 0; entry < inventory.entry_count(); ++entry) {
+    const Entry& record = inventory[entry];
+    if (record.kind == EntryKind::kFile && record.content_bytes > 0) candidates.push_back({record.content_bytes, 0, entry});
+  }
+  const std::vector<EntryIndex> same_size = not_alone(candidates);
+  candidates.assign(same_size.size(), {});
+  PIECEWORK_TRY(pass.run(is_in(same_size), [&](const FileToRead& file, const io::File& opened) -> Status {
+    const uint64_t file_bytes = inventory[file.entry].content_bytes;
+    uint8_t prefix[kPrefixBytes];
+    const MutableByteSpan target(prefix, std::min<uint64_t>(kPrefixBytes, file_bytes));
+    PIECEWORK_TRY(read_exactly(opened, target, 0));
+    candidates[file.position] = {file_bytes, kernels::xxh3_64(target), file.entry};
+    return {};
+  }));
+  const std::vector<EntryIndex> same_start = not_alone(candidates);
+  std::vector<Digest32> contents(same_start.size());
+  PIECEWORK_TRY(pass.run(is_in(same_start), [&](const FileToRead& file, const io::File& opened) -> Status {
+    PIECEWORK_ASSIGN(contents[file.position],
+                     content_sha256(opened, inventory[file.entry].content_bytes, search.read_bytes));
+    return {};
+  }));
+  std::unordered_map<ClassId, uint32_t> members;
+  std::vector<ClassId> ids(same_start.size());
+  for (size_t i = 0; i < same_start.size(); ++i) {
+    ids[i] = classes.table().intern(content_key(contents[i]));
+    ++members[ids[i]];
+  }
+  for (size_t i = 0; i < same_start.size(); ++i) {
+    if (members[ids[i]] > 1) classes.set_file(same_start[i], ids[i], &contents[i]);
+  }
+  return {};
+}
+
+// Digests of a file's chunks, in order.
+Status chunk_digests(const io::File& file, uint64_t file_bytes, const Profile& profile, std::atomic<uint64_t>* read_bytes,
+                     std::vector<Digest32>& digests) {
+  digests.resize(div_ceil(file_bytes, profile.chunk_bytes));
+  size_t next = 0;
+  return for_each_part(file, file_bytes, profile.chunk_bytes, read_bytes, [&](ByteSpan part) {
+    std::vector<kernels::HashJob> jobs;
+    for (size_t begin = 0; begin < part.size(); begin += profile.chunk_bytes) {
+      const size_t chunk_bytes = std::min<uint64_t>(profile.chunk_bytes, part.size() - begin);
+      jobs.push_back({part.data() + begin, chunk_bytes, digests[next++].data()});
+    }
+    kernels::hash_many(jobs);
+  });
+}
+
+Digest32 digest_of_digests(std::span<const Digest32> digests) {
+  return kernels::sha256({digests.front().data(), digests.size_bytes()});
+}
+
+Status find_equal_blocks(const Inventory& inventory, FilePass& pass, const Profile& profile, const DuplicateSearch& search,
+                         ContentClasses& classes) {
+  std::vector<EntryIndex> files;
+  for (EntryIndex entry = 0; entry < inventory.entry_count(); ++entry) {
+    if (inventory[entry].kind == EntryKind::kFile && inventory[entry].content_bytes > 0) files.push_back(entry);
+  }
+  std::vector<std::vector<Digest32>> digests(files.size());
+  PIECEWORK_TRY(pass.run([](EntryIndex) { return true; }, [&](const FileToRead& file, const io::File& opened) -> Status {
+    return chunk_digests(opened, inventory[file.entry].content_bytes, profile, search.read_bytes, digests[file.position]);
+  }));
+  // Only chunks that occur more than once are classed: the others cannot be referred to.
+  ClassTable seen;
+  std::vector<uint32_t> occurrences(1, 0);
+  const auto count = [&](const Digest32& digest) {
+    const ClassId id = seen.intern(digest);
+    if (id >= occurrences.size()) occurrences.resize(id + 1, 0);
+    ++occurrences[id];
+  };
+  for (const auto& list : digests) std::for_each(list.begin(), list.end(), count);
+  std::vector<ClassId> chunks;
+  for (size_t i = 0; i < files.size(); ++i) {
+    chunks.clear();
+    for (const Digest32& digest : digests[i]) {
+      const bool repeated = occurrences[seen.intern(digest)] > 1;
+      chunks.push_back(repeated ? classes.table().intern(content_key(digest)) : kUnique);
+    }
+    const auto inner = file_node_classes(classes.table(), chunks, profile.max_links);
+    const Digest32 content = digest_of_digests(digests[i]);
+    classes.set_file(files[i], inner.empty() ? chunks.front() : inner.back().front(), &content, chunks);
+    digests[i] = {};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ContentClasses> find_duplicates(const Inventory& inventory, const SourceSet& sources, const Profile& profile,
+                                       const DuplicateSearch& search) {
+  ContentClasses classes(search.dedup);
+  FilePass pass(inventory, sources, search);
+  switch (search.dedup) {
+    case Dedup::kNone:
+      break;
+    case Dedup::kFiles:
+      PIECEWORK_TRY(find_equal_files(inventory, pass, search, classes));
+      break;
+    case Dedup::kBlocks:
+      PIECEWORK_TRY(find_equal_blocks(inventory, pass, profile, search, classes));
+      break;
+  }
+  return classes;
+}
+
+}  // namespace piecework::engine

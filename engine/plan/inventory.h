@@ -1,0 +1,89 @@
+// What there is to pack: every entry of the sources in walk order, 32 bytes each and its name.
+//
+// Entries stand in depth-first pre-order, children sorted by name bytes, so the subtree of entry i is [i, subtree_end), a
+// batch is a range of entries, and nothing depends on the order in which a file system lists names. Directories with
+// contents belong to a range if anything below them does; files, symlinks and empty directories are its *leaves*.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/plan/paged_vector.h"
+#include "kernels/base/bytes.h"
+#include "kernels/base/error.h"
+
+namespace piecework::engine {
+
+enum class EntryKind : uint8_t { kDirectory, kFile, kSymlink };
+
+using EntryIndex = uint32_t;
+inline constexpr EntryIndex kEntryCountMax = 0xFFFFFFF0u;
+
+struct Entry {
+  uint64_t name_position = 0;   // in the arena; a symlink's target follows its name there
+  uint64_t content_bytes = 0;   // of a file; length of a symlink's target
+  int64_t mtime_ns = 0;
+  EntryIndex subtree_end = 0;
+  uint8_t name_bytes = 0;
+  EntryKind kind = EntryKind::kFile;
+  uint8_t reserved[2] = {};
+};
+static_assert(sizeof(Entry) == 32, "millions of entries are held in memory");
+
+// One source: where it stands and what it is called in a root that joins several.
+struct Source {
+  std::string name;  // unique within a plan; bytes
+  std::string path;  // as opened
+  bool is_directory = false;
+};
+
+// An item that was left out, and why ("fifo", "socket", "device", "output directory", "permission denied", ...).
+struct SkippedItem {
+  std::string path;
+  std::string reason;
+};
+
+class Inventory {
+ public:
+  const Entry& operator[](EntryIndex index) const { return entries_[index]; }
+  EntryIndex entry_count() const { return static_cast<EntryIndex>(entries_.size()); }
+
+  std::string_view name(EntryIndex index) const {
+    const Entry& entry = entries_[index];
+    return {arena_.at(entry.name_position), entry.name_bytes};
+  }
+  // REQUIRES: a symlink.
+  std::string_view symlink_target(EntryIndex index) const {
+    const Entry& entry = entries_[index];
+    return {arena_.at(entry.name_position) + entry.name_bytes, entry.content_bytes};
+  }
+  bool is_empty_directory(EntryIndex index) const {
+    return entries_[index].kind == EntryKind::kDirectory && entries_[index].subtree_end == index + 1;
+  }
+  bool is_leaf(EntryIndex index) const {
+    return entries_[index].kind != EntryKind::kDirectory || is_empty_directory(index);
+  }
+
+  // The path from the root, without the root's own name; O(depth * siblings), for messages and single look-ups.
+  std::string path(EntryIndex index) const;
+
+  // Building, in pre-order: open() a directory, add() what it holds, close() it.
+  EntryIndex open_directory(std::string_view name);
+  void close_directory(EntryIndex directory);
+  EntryIndex add_file(std::string_view name, uint64_t file_bytes, int64_t mtime_ns);
+  EntryIndex add_symlink(std::string_view name, std::string_view target);
+
+  std::vector<Source> sources;         // in the order of the root's entries
+  bool root_joins_sources = false;     // entry 0 is a directory with one entry per source
+  std::vector<SkippedItem> skipped;    // in walk order
+
+ private:
+  Entry& add(std::string_view name, EntryKind kind, std::string_view target);
+
+  PagedVector<Entry> entries_;
+  TextArena arena_;
+};
+
+}  // namespace piecework::engine

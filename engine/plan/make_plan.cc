@@ -1,0 +1,66 @@
+#include "engine/plan/make_plan.h"
+
+#include <algorithm>
+
+#include "engine/layout/file_shape.h"
+#include "engine/plan/divide.h"
+#include "engine/plan/find_duplicates.h"
+
+namespace piecework::engine {
+namespace {
+
+// An item that failed while the plan read it is left out of the next attempt.
+bool exclude_and_retry(const Error& error, ScanOptions& scan) {
+  const bool source_error = error.side == ErrorSide::kSource && !error.path.empty();
+  if (scan.on_error != SourceErrorPolicy::kSkip || !source_error) return false;
+  const auto by_path = [](const SkippedItem& a, const SkippedItem& b) { return a.path < b.path; };
+  const SkippedItem item{error.path, error.message};
+  scan.excluded_items.insert(
+      std::upper_bound(scan.excluded_items.begin(), scan.excluded_items.end(), item, by_path), item);
+  return true;
+}
+
+Status check_not_empty(const Inventory& inventory, const SourceSet& sources) {
+  if (inventory.entry_count() > 0) return {};
+  return fail(ErrorCode::kNotFound, ErrorSide::kSource,
+              "nothing is left to pack in '" + printable(sources.sources().front().path) + "'");
+}
+
+}  // namespace
+
+Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& request, const std::string& path) {
+  ScanOptions scan;
+  scan.include_hidden = request.options.include_hidden;
+  scan.on_error = request.on_source_error;
+  scan.file_bytes_max = std::min(request.options.payload_bytes_max, FileShape::kFileBytesMax);
+  scan.excluded_directories = request.excluded_directories;
+  scan.excluded_items = request.excluded_items;
+  scan.stop = request.stop;
+  scan.entries_seen = request.progress != nullptr ? &request.progress->entries_seen : nullptr;
+  DuplicateSearch search;
+  search.dedup = request.options.dedup;
+  search.thread_count = request.thread_count;
+  search.stop = request.stop;
+  search.read_bytes = request.progress != nullptr ? &request.progress->read_bytes : nullptr;
+
+  for (;;) {
+    PIECEWORK_ASSIGN(const Inventory inventory, scan_sources(sources, scan));
+    PIECEWORK_TRY(check_not_empty(inventory, sources));
+    // From here the set of entries is fixed.
+    auto classes = find_duplicates(inventory, sources, request.options.profile, search);
+    if (!classes) {
+      if (exclude_and_retry(classes.error(), scan)) continue;
+      return tl::unexpected<Error>(std::move(classes).error());
+    }
+    // From here no source is read any more: what follows is a function of the inventory and the classes.
+    PIECEWORK_ASSIGN(const std::vector<EntryRange> ranges, divide_into_batches(inventory, *classes, request.options));
+    PIECEWORK_ASSIGN(const std::unique_ptr<PlanWriter> writer, PlanWriter::create(path, request.options));
+    for (const EntryRange& range : ranges) {
+      PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(inventory, *classes, request.options.profile, range));
+      PIECEWORK_TRY(writer->add_batch(layout));
+    }
+    return writer->finish(inventory);
+  }
+}
+
+}  // namespace piecework::engine

@@ -1,0 +1,32 @@
+// Sources in, plan file out: walk, find duplicates, divide into batches, lay out and store.
+#pragma once
+
+#include <atomic>
+#include <string>
+
+#include "engine/plan/plan_file.h"
+#include "engine/plan/scan_sources.h"
+
+namespace piecework::engine {
+
+// What making a plan has done so far; read by whoever shows progress.
+struct PlanProgress {
+  std::atomic<uint64_t> entries_seen{0};
+  std::atomic<uint64_t> read_bytes{0};
+};
+
+struct PlanRequest {
+  PlanOptions options;
+  SourceErrorPolicy on_source_error = SourceErrorPolicy::kFail;
+  std::vector<std::pair<uint64_t, uint64_t>> excluded_directories;
+  std::vector<SkippedItem> excluded_items;
+  unsigned thread_count = 1;
+  const std::atomic<bool>* stop = nullptr;
+  PlanProgress* progress = nullptr;
+};
+
+// Writes the plan of `sources` to `path`, which must not exist. On an error the file may be left incomplete: the caller
+// removes it. With SourceErrorPolicy::kSkip what cannot be read is left out and listed in the summary.
+Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& request, const std::string& path);
+
+}  // namespace piecework::engine

@@ -1,0 +1,286 @@
+#include "engine/plan/plan_file.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "kernels/base/endian.h"
+
+namespace piecework::engine {
+namespace {
+
+constexpr uint64_t kFormatVersion = 1;
+constexpr size_t kFrameBytes = 256 * 1024;
+// A frame holds whole records; the largest has a mark for every chunk of the largest file.
+constexpr uint64_t kFrameBytesMax = uint64_t{1} << 30;
+
+constexpr char kSchema[] =
+    "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;"
+    "CREATE TABLE sources(position INTEGER PRIMARY KEY, name BLOB NOT NULL, path BLOB NOT NULL, is_directory INTEGER NOT NULL)"
+    " STRICT;"
+    "CREATE TABLE skipped(position INTEGER PRIMARY KEY, path BLOB NOT NULL, reason TEXT NOT NULL) STRICT;"
+    "CREATE TABLE batches(batch INTEGER PRIMARY KEY, digest BLOB NOT NULL, car_bytes INTEGER NOT NULL,"
+    " block_count INTEGER NOT NULL, file_count INTEGER NOT NULL, source_bytes INTEGER NOT NULL,"
+    " duplicate_bytes INTEGER NOT NULL, class_count INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE records(batch INTEGER NOT NULL, sequence INTEGER NOT NULL, raw_bytes INTEGER NOT NULL,"
+    " data BLOB NOT NULL, PRIMARY KEY(batch, sequence)) STRICT;"
+    "BEGIN;";
+
+kernels::Sha256 batch_hasher(const PlanOptions& options) {
+  kernels::Sha256 hasher;
+  hasher.append(as_bytes("piecework batch 1\n"));
+  hasher.append(as_bytes(options.canonical_text()));
+  hasher.append(as_bytes("\n"));
+  return hasher;
+}
+
+Digest32 plan_digest(const PlanSummary& summary) {
+  kernels::Sha256 hasher;
+  hasher.append(as_bytes("piecework plan 1\n"));
+  hasher.append(as_bytes(summary.options.canonical_text()));
+  hasher.append(as_bytes("\n"));
+  for (const Source& source : summary.sources) {
+    uint8_t name_bytes[8];
+    store_le<uint64_t>(name_bytes, source.name.size());
+    hasher.append(name_bytes);
+    hasher.append(as_bytes(source.name));
+  }
+  for (const PlannedBatch& batch : summary.batches) hasher.append(batch.digest);
+  return hasher.finish();
+}
+
+nlohmann::json options_to_json(const PlanOptions& options, bool root_joins_sources) {
+  const Profile& profile = options.profile;
+  return {{"profile", profile.name},
+          {"chunk_bytes", profile.chunk_bytes},
+          {"max_links", profile.max_links},
+          {"raw_leaves", profile.raw_leaves},
+          {"cid_version", profile.cid_version},
+          {"hamt_rule", profile.hamt_rule == HamtRule::kBlockBytes ? "block-bytes" : "links-bytes"},
+          {"hamt_threshold_bytes", profile.hamt_threshold_bytes},
+          {"dedup", dedup_name(options.dedup)},
+          {"items", item_policy_name(options.items)},
+          {"include_hidden", options.include_hidden},
+          {"piece_size", options.piece_size_text},
+          {"payload_bytes_max", options.payload_bytes_max},
+          {"root_joins_sources", root_joins_sources}};
+}
+
+tl::unexpected<Error> damaged(const std::string& path, std::string_view what) {
+  return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+              fmt::format("plan '{}': {}; make the plan again", printable(path), what));
+}
+
+Status options_from_json(const std::string& text, const std::string& path, PlanSummary& summary) {
+  // What nlohmann-json throws (missing keys, wrong types) means one thing: this is not a plan of ours.
+  try {
+    const nlohmann::json json = nlohmann::json::parse(text);
+    PlanOptions& options = summary.options;
+    Profile& profile = options.profile;
+    profile.name = json.at("profile").get<std::string>();
+    profile.chunk_bytes = json.at("chunk_bytes").get<uint64_t>();
+    profile.max_links = json.at("max_links").get<uint32_t>();
+    profile.raw_leaves = json.at("raw_leaves").get<bool>();
+    profile.cid_version = json.at("cid_version").get<uint8_t>();
+    profile.hamt_rule =
+        json.at("hamt_rule").get<std::string>() == "block-bytes" ? HamtRule::kBlockBytes : HamtRule::kLinksBytes;
+    profile.hamt_threshold_bytes = json.at("hamt_threshold_bytes").get<uint64_t>();
+    PIECEWORK_TRY(check_profile(profile));
+    PIECEWORK_ASSIGN(options.dedup, dedup_by_name(json.at("dedup").get<std::string>()));
+    PIECEWORK_ASSIGN(options.items, item_policy_by_name(json.at("items").get<std::string>()));
+    options.include_hidden = json.at("include_hidden").get<bool>();
+    options.piece_size_text = json.at("piece_size").get<std::string>();
+    options.payload_bytes_max = json.at("payload_bytes_max").get<uint64_t>();
+    summary.root_joins_sources = json.at("root_joins_sources").get<bool>();
+    return {};
+  } catch (const nlohmann::json::exception& error) {
+    return damaged(path, fmt::format("its options do not parse ({})", error.what()));
+  }
+}
+
+}  // namespace
+
+// Encodes records and stores them a frame at a time. The first error is kept until the end of the batch.
+class PlanWriter::BatchSink : public RecordSink {
+ public:
+  explicit BatchSink(Statement insert) : insert_(std::move(insert)) {}
+
+  void begin(uint32_t batch, const PlanOptions& options) {
+    batch_ = batch;
+    sequence_ = 0;
+    raw_.clear();
+    digest_ = batch_hasher(options);
+  }
+  void record(const LayoutRecord& record) override {
+    if (!status_) return;
+    encode_record(record, raw_, digest_);
+    if (raw_.size() >= kFrameBytes) status_ = flush();
+  }
+  Result<Digest32> end() {
+    PIECEWORK_TRY(status_);
+    PIECEWORK_TRY(flush());
+    return digest_.finish();
+  }
+
+ private:
+  Status flush() {
+    if (raw_.empty()) return {};
+    PIECEWORK_TRY(compressor_.compress(raw_, frame_));
+    insert_.bind(1, batch_).bind(2, sequence_++).bind(3, raw_.size()).bind_blob(4, frame_);
+    raw_.clear();
+    return insert_.run();
+  }
+
+  Statement insert_;
+  ZstdCompressor compressor_{1};
+  std::vector<uint8_t> raw_;
+  std::vector<uint8_t> frame_;
+  kernels::Sha256 digest_;
+  uint32_t batch_ = 0;
+  uint64_t sequence_ = 0;
+  Status status_;
+};
+
+PlanWriter::PlanWriter(Database database, const PlanOptions& options) : database_(std::move(database)) {
+  summary_.options = options;
+}
+PlanWriter::~PlanWriter() = default;
+
+Result<std::unique_ptr<PlanWriter>> PlanWriter::create(const std::string& path, const PlanOptions& options) {
+  PIECEWORK_ASSIGN(Database database, Database::create(path));
+  PIECEWORK_TRY(database.execute(kSchema));
+  std::unique_ptr<PlanWriter> writer(new PlanWriter(std::move(database), options));
+  PIECEWORK_ASSIGN(Statement insert, writer->database_.prepare("INSERT INTO records VALUES(?, ?, ?, ?)"));
+  writer->sink_ = std::make_unique<BatchSink>(std::move(insert));
+  return writer;
+}
+
+Status PlanWriter::add_batch(BatchLayout& layout) {
+  PlannedBatch batch;
+  batch.batch = static_cast<uint32_t>(summary_.batches.size());
+  sink_->begin(batch.batch, summary_.options);
+  batch.totals = layout.emit(sink_.get());
+  PIECEWORK_ASSIGN(batch.digest, sink_->end());
+  summary_.batches.push_back(batch);
+  return {};
+}
+
+Result<PlanSummary> PlanWriter::finish(const Inventory& inventory) {
+  summary_.sources = inventory.sources;
+  summary_.root_joins_sources = inventory.root_joins_sources;
+  summary_.skipped = inventory.skipped;
+  summary_.digest = plan_digest(summary_);
+  sink_.reset();  // its statement must be gone before the database closes
+  {
+    PIECEWORK_ASSIGN(Statement meta, database_.prepare("INSERT INTO meta VALUES(?, ?)"));
+    PIECEWORK_TRY(meta.bind_text(1, "format").bind_text(2, fmt::format("{}", kFormatVersion)).run());
+    PIECEWORK_TRY(meta.bind_text(1, "digest").bind_text(2, to_hex(summary_.digest)).run());
+    const std::string options = options_to_json(summary_.options, summary_.root_joins_sources).dump();
+    PIECEWORK_TRY(meta.bind_text(1, "options").bind_text(2, options).run());
+    PIECEWORK_ASSIGN(Statement source_row, database_.prepare("INSERT INTO sources VALUES(?, ?, ?, ?)"));
+    for (size_t i = 0; i < summary_.sources.size(); ++i) {
+      const Source& source = summary_.sources[i];
+      source_row.bind(1, i).bind_blob(2, as_bytes(source.name)).bind_blob(3, as_bytes(source.path));
+      PIECEWORK_TRY(source_row.bind(4, source.is_directory).run());
+    }
+    PIECEWORK_ASSIGN(Statement skipped_row, database_.prepare("INSERT INTO skipped VALUES(?, ?, ?)"));
+    for (size_t i = 0; i < summary_.skipped.size(); ++i) {
+      const SkippedItem& item = summary_.skipped[i];
+      PIECEWORK_TRY(skipped_row.bind(1, i).bind_blob(2, as_bytes(item.path)).bind_text(3, item.reason).run());
+    }
+    PIECEWORK_ASSIGN(Statement batch_row, database_.prepare("INSERT INTO batches VALUES(?, ?, ?, ?, ?, ?, ?, ?)"));
+    for (const PlannedBatch& batch : summary_.batches) {
+      const LayoutTotals& totals = batch.totals;
+      batch_row.bind(1, batch.batch).bind_blob(2, batch.digest).bind(3, totals.car_bytes).bind(4, totals.block_count);
+      batch_row.bind(5, totals.file_count).bind(6, totals.source_bytes).bind(7, totals.duplicate_bytes);
+      PIECEWORK_TRY(batch_row.bind(8, totals.class_count).run());
+    }
+  }
+  PIECEWORK_TRY(database_.execute("COMMIT"));
+  PIECEWORK_TRY(database_.close());
+  return std::move(summary_);
+}
+
+BatchReader::BatchReader(Statement rows, const PlannedBatch& batch, const PlanOptions& options)
+    : rows_(std::move(rows)), batch_(batch), digest_(batch_hasher(options)) {}
+
+Result<std::optional<LayoutRecord>> BatchReader::next() {
+  if (decoder_.at_end()) {
+    PIECEWORK_ASSIGN(const bool row, rows_.step());
+    if (!row) {
+      if (digest_.finish() == batch_.digest) return std::nullopt;
+      return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+                  fmt::format("plan: the records of batch {} do not match its digest; make the plan again", batch_.batch));
+    }
+    if (Status status = decompress_frame(rows_.column_blob(0), kFrameBytesMax, raw_); !status) {
+      return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+                  fmt::format("plan: batch {}: {}; make the plan again", batch_.batch, status.error().message));
+    }
+    decoder_ = RecordDecoder(raw_);
+  }
+  PIECEWORK_ASSIGN(LayoutRecord record, decoder_.next(digest_));
+  return std::optional<LayoutRecord>(record);
+}
+
+Result<std::unique_ptr<PlanReader>> PlanReader::open(const std::string& path) {
+  PIECEWORK_ASSIGN(Database database, Database::open_immutable(path, ErrorSide::kConfig));
+  std::unique_ptr<PlanReader> reader(new PlanReader(std::move(database)));
+  PIECEWORK_TRY(reader->read_summary(path));
+  return reader;
+}
+
+Status PlanReader::read_summary(const std::string& path) {
+  auto meta = database_.prepare("SELECT value FROM meta WHERE key = ?");
+  if (!meta) return damaged(path, "this is not a plan file");
+  const auto value_of = [&](std::string_view key) -> Result<std::string> {
+    PIECEWORK_ASSIGN(const bool found, meta->bind_text(1, key).step());
+    std::string value = found ? std::string(meta->column_text(0)) : std::string();
+    meta->reset();
+    return value;
+  };
+  PIECEWORK_ASSIGN(const std::string format, value_of("format"));
+  if (format != fmt::format("{}", kFormatVersion)) {
+    return damaged(path, fmt::format("format '{}', expected {}", printable(format), kFormatVersion));
+  }
+  PIECEWORK_ASSIGN(const std::string options, value_of("options"));
+  PIECEWORK_TRY(options_from_json(options, path, summary_));
+  PIECEWORK_ASSIGN(Statement sources, database_.prepare("SELECT name, path, is_directory FROM sources ORDER BY position"));
+  for (;;) {
+    PIECEWORK_ASSIGN(const bool row, sources.step());
+    if (!row) break;
+    summary_.sources.push_back({std::string(as_text(sources.column_blob(0))), std::string(as_text(sources.column_blob(1))),
+                                sources.column_uint64(2) != 0});
+  }
+  PIECEWORK_ASSIGN(Statement skipped, database_.prepare("SELECT path, reason FROM skipped ORDER BY position"));
+  for (;;) {
+    PIECEWORK_ASSIGN(const bool row, skipped.step());
+    if (!row) break;
+    summary_.skipped.push_back({std::string(as_text(skipped.column_blob(0))), std::string(skipped.column_text(1))});
+  }
+  PIECEWORK_ASSIGN(Statement batches, database_.prepare("SELECT * FROM batches ORDER BY batch"));
+  for (;;) {
+    PIECEWORK_ASSIGN(const bool row, batches.step());
+    if (!row) break;
+    PlannedBatch batch;
+    batch.batch = static_cast<uint32_t>(batches.column_uint64(0));
+    const ByteSpan digest = batches.column_blob(1);
+    if (batch.batch != summary_.batches.size() || digest.size() != kDigestBytes) return damaged(path, "its batches are incomplete");
+    std::copy(digest.begin(), digest.end(), batch.digest.begin());
+    batch.totals = {batches.column_uint64(2), batches.column_uint64(3), batches.column_uint64(4), batches.column_uint64(5),
+                    batches.column_uint64(6), static_cast<uint32_t>(batches.column_uint64(7))};
+    summary_.batches.push_back(batch);
+  }
+  summary_.digest = plan_digest(summary_);
+  PIECEWORK_ASSIGN(const std::string digest, value_of("digest"));
+  if (digest != to_hex(summary_.digest)) return damaged(path, "it does not match its own digest");
+  return {};
+}
+
+Result<BatchReader> PlanReader::read_batch(uint32_t batch) {
+  PIECEWORK_CHECK(batch < summary_.batches.size());
+  PIECEWORK_ASSIGN(Statement rows, database_.prepare("SELECT data FROM records WHERE batch = ? ORDER BY sequence"));
+  rows.bind(1, batch);
+  return BatchReader(std::move(rows), summary_.batches[batch], summary_.options);
+}
+
+}  // namespace piecework::engine

@@ -1,0 +1,100 @@
+// The plan file: every batch of a plan with its layout, fixed. An SQLite database that tasks open read-only and of which each
+// reads only its own part.
+//
+//   meta(key, value)                    format, plan digest, options
+//   sources(position, name, path, ...)  paths as opened; only names are part of the digest
+//   skipped(path, reason)               what was left out, and why
+//   batches(batch, digest, totals...)
+//   records(batch, sequence, raw_bytes, data)   layout records (record_codec.h) in zstd frames of about 256 KiB
+//
+// batch digest = SHA-256("piecework batch 1\n" options "\n" records), plan digest = SHA-256("piecework plan 1\n" options "\n"
+// for every source: its name's length and name; then the batch digests).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/layout/batch_layout.h"
+#include "engine/plan/plan_options.h"
+#include "engine/plan/record_codec.h"
+#include "engine/record/sqlite.h"
+#include "engine/record/zstd_frame.h"
+
+namespace piecework::engine {
+
+struct PlannedBatch {
+  uint32_t batch = 0;  // counts from 0
+  Digest32 digest{};
+  LayoutTotals totals;
+};
+
+// Everything of a plan but the records.
+struct PlanSummary {
+  Digest32 digest{};
+  PlanOptions options;
+  std::vector<Source> sources;
+  bool root_joins_sources = false;
+  std::vector<SkippedItem> skipped;
+  std::vector<PlannedBatch> batches;
+
+  std::string digest_text() const { return to_hex(digest); }
+};
+
+// Writes a plan; the file is complete after finish(). Thread-compatible.
+class PlanWriter {
+ public:
+  // `path` must not exist. Errors are the destination's.
+  static Result<std::unique_ptr<PlanWriter>> create(const std::string& path, const PlanOptions& options);
+  ~PlanWriter();
+
+  // Appends the next batch.
+  Status add_batch(BatchLayout& layout);
+  Result<PlanSummary> finish(const Inventory& inventory);
+
+ private:
+  class BatchSink;
+  PlanWriter(Database database, const PlanOptions& options);
+
+  Database database_;
+  PlanSummary summary_;
+  std::unique_ptr<BatchSink> sink_;
+};
+
+// Streams the records of one batch; holds one frame at a time. Thread-compatible.
+class BatchReader {
+ public:
+  // The next record, or none at the end, where the batch's digest has been checked. Views live until the next call.
+  // Errors: kCorrupt (config) where the records do not match the digest.
+  Result<std::optional<LayoutRecord>> next();
+
+ private:
+  friend class PlanReader;
+  BatchReader(Statement rows, const PlannedBatch& batch, const PlanOptions& options);
+
+  Statement rows_;
+  PlannedBatch batch_;
+  std::vector<uint8_t> raw_;
+  RecordDecoder decoder_;
+  kernels::Sha256 digest_;
+};
+
+class PlanReader {
+ public:
+  // Opens and checks the plan's digest against its batches'. Errors: kNotFound, kCorrupt (config).
+  static Result<std::unique_ptr<PlanReader>> open(const std::string& path);
+
+  const PlanSummary& summary() const { return summary_; }
+  // REQUIRES: batch < summary().batches.size(). The reader must not outlive this object.
+  Result<BatchReader> read_batch(uint32_t batch);
+
+ private:
+  explicit PlanReader(Database database) : database_(std::move(database)) {}
+  Status read_summary(const std::string& path);
+
+  Database database_;
+  PlanSummary summary_;
+};
+
+}  // namespace piecework::engine

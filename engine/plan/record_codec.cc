@@ -1,0 +1,170 @@
+#include "engine/plan/record_codec.h"
+
+#include "kernels/base/endian.h"
+#include "kernels/base/varint.h"
+
+namespace piecework::engine {
+namespace {
+
+enum HeadBits : uint8_t {
+  kKindMask = 3,
+  kReference = 1 << 2,
+  kShadow = 1 << 3,
+  kHamt = 1 << 4,
+  kHasBucket = 1 << 5,
+  kHasContent = 1 << 6,
+  kHasMarks = 1 << 7,
+};
+
+constexpr size_t kMtimeBytes = 8;
+
+void append_varint(std::vector<uint8_t>& target, uint64_t value) {
+  uint8_t bytes[10];
+  target.insert(target.end(), bytes, encode_varint(bytes, value));
+}
+
+void append_text(std::vector<uint8_t>& target, std::string_view text) {
+  append_varint(target, text.size());
+  target.insert(target.end(), text.begin(), text.end());
+}
+
+uint8_t head_of(const LayoutRecord& record) {
+  uint8_t head = static_cast<uint8_t>(record.kind);
+  if (record.is_reference) head |= kReference;
+  if (record.is_shadow) head |= kShadow;
+  if (record.is_hamt) head |= kHamt;
+  if (record.bucket >= 0) head |= kHasBucket;
+  if (record.content != nullptr) head |= kHasContent;
+  if (!record.marks.empty()) head |= kHasMarks;
+  return head;
+}
+
+// Whether the file's mtime stands for bytes that nobody has read.
+bool mtime_decides(const LayoutRecord& record) { return record.content == nullptr && record.file_bytes > 0; }
+
+}  // namespace
+
+void encode_record(const LayoutRecord& record, std::vector<uint8_t>& target, kernels::Sha256& digest) {
+  const size_t begin = target.size();
+  target.push_back(head_of(record));
+  if (record.bucket >= 0) target.push_back(static_cast<uint8_t>(record.bucket));
+  append_text(target, record.name);
+  switch (record.kind) {
+    case RecordKind::kDirectory:
+    case RecordKind::kShard:
+      append_varint(target, record.child_count);
+      append_varint(target, record.block_bytes);
+      append_varint(target, record.tsize);
+      break;
+    case RecordKind::kFile:
+      append_varint(target, record.file_bytes);
+      if (record.content != nullptr) target.insert(target.end(), record.content->begin(), record.content->end());
+      break;
+    case RecordKind::kSymlink:
+      append_text(target, record.target);
+      break;
+  }
+  append_varint(target, record.class_index);
+  if (!record.marks.empty()) {
+    append_varint(target, record.marks.size());
+    for (const NodeMark& mark : record.marks) {
+      append_varint(target, uint64_t{mark.class_index} << 2 | static_cast<uint64_t>(mark.kind));
+    }
+  }
+  size_t hashed_end = target.size();
+  if (record.kind == RecordKind::kFile) {
+    target.resize(target.size() + kMtimeBytes);
+    store_le<int64_t>(&target[hashed_end], record.mtime_ns);
+    if (mtime_decides(record)) hashed_end += kMtimeBytes;
+  }
+  digest.append({target.data() + begin, hashed_end - begin});
+}
+
+bool RecordDecoder::take_varint(uint64_t& value) {
+  const DecodedVarint decoded = decode_varint(rest_);
+  if (decoded.status != VarintStatus::kOk) return false;
+  value = decoded.value;
+  rest_ = rest_.subspan(decoded.length_bytes);
+  return true;
+}
+
+bool RecordDecoder::take_bytes(uint64_t count, ByteSpan& bytes) {
+  if (count > rest_.size()) return false;
+  bytes = rest_.first(count);
+  rest_ = rest_.subspan(count);
+  return true;
+}
+
+bool RecordDecoder::take_body(LayoutRecord& record, bool has_content) {
+  uint64_t number = 0;
+  ByteSpan bytes;
+  switch (record.kind) {
+    case RecordKind::kDirectory:
+    case RecordKind::kShard:
+      if (!take_varint(number) || number > UINT32_MAX) return false;
+      record.child_count = static_cast<uint32_t>(number);
+      return take_varint(record.block_bytes) && take_varint(record.tsize);
+    case RecordKind::kFile:
+      if (!take_varint(record.file_bytes)) return false;
+      if (!has_content) return true;
+      if (!take_bytes(kDigestBytes, bytes)) return false;
+      std::copy(bytes.begin(), bytes.end(), content_.begin());
+      record.content = &content_;
+      return true;
+    case RecordKind::kSymlink:
+      if (!take_varint(number) || !take_bytes(number, bytes)) return false;
+      record.target = as_text(bytes);
+      return true;
+  }
+  return false;
+}
+
+bool RecordDecoder::take_marks(LayoutRecord& record) {
+  uint64_t count = 0;
+  if (!take_varint(count) || count > rest_.size()) return false;  // a mark takes at least one byte
+  marks_.clear();
+  for (uint64_t i = 0; i < count; ++i) {
+    uint64_t value = 0;
+    if (!take_varint(value) || (value & 3) > 2 || value >> 2 > UINT32_MAX) return false;
+    marks_.push_back({static_cast<NodeMark::Kind>(value & 3), static_cast<uint32_t>(value >> 2)});
+  }
+  record.marks = marks_;
+  return true;
+}
+
+Result<LayoutRecord> RecordDecoder::next(kernels::Sha256& digest) {
+  const ByteSpan all = rest_;
+  const auto damaged = [] {
+    return fail(ErrorCode::kCorrupt, ErrorSide::kConfig, "the plan is damaged: a record does not decode; make the plan again");
+  };
+  if (rest_.empty()) return damaged();
+  const uint8_t head = rest_[0];
+  rest_ = rest_.subspan(1);
+  LayoutRecord record;
+  record.kind = static_cast<RecordKind>(head & kKindMask);
+  record.is_reference = (head & kReference) != 0;
+  record.is_shadow = (head & kShadow) != 0;
+  record.is_hamt = (head & kHamt) != 0;
+  ByteSpan bytes;
+  uint64_t number = 0;
+  if ((head & kHasBucket) != 0) {
+    if (!take_bytes(1, bytes)) return damaged();
+    record.bucket = bytes[0];
+  }
+  if (!take_varint(number) || number > 255 || !take_bytes(number, bytes)) return damaged();
+  record.name = as_text(bytes);
+  if (!take_body(record, (head & kHasContent) != 0)) return damaged();
+  if (!take_varint(number) || number > UINT32_MAX) return damaged();
+  record.class_index = static_cast<uint32_t>(number);
+  if ((head & kHasMarks) != 0 && !take_marks(record)) return damaged();
+  size_t hashed_bytes = all.size() - rest_.size();
+  if (record.kind == RecordKind::kFile) {
+    if (!take_bytes(kMtimeBytes, bytes)) return damaged();
+    record.mtime_ns = load_le<int64_t>(bytes.data());
+    if (mtime_decides(record)) hashed_bytes += kMtimeBytes;
+  }
+  digest.append(all.first(hashed_bytes));
+  return record;
+}
+
+}  // namespace piecework::engine

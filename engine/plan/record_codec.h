@@ -1,0 +1,49 @@
+// Layout records as bytes: what a plan file stores and what a plan's digest is made of.
+//
+//   record = head [bucket] varint(name length) name body varint(class_index) [marks] [mtime]
+//   head   = kind(bits 0-1) reference(2) shadow(3) hamt(4) has_bucket(5) has_content(6) has_marks(7)
+//   body   = directory, shard: varint child_count, varint block_bytes, varint tsize
+//            file:             varint file_bytes [32 bytes content]
+//            symlink:          varint length, target
+//   marks  = varint count, count * varint(class_index << 2 | kind)
+//   mtime  = files: int64 little-endian, ns
+//
+// What decides a batch's bytes is hashed: every byte of a record but the mtime of files whose content the plan has read
+// (or that are empty). So copies that keep their times give the same digest, and a file edited in place gives another.
+#pragma once
+
+#include <vector>
+
+#include "engine/layout/layout_record.h"
+#include "kernels/base/error.h"
+#include "kernels/sha256/sha256.h"
+
+namespace piecework::engine {
+
+// Appends `record` to `target`, and what decides bytes to `digest`.
+void encode_record(const LayoutRecord& record, std::vector<uint8_t>& target, kernels::Sha256& digest);
+
+// Decodes records one after the other. Thread-compatible.
+class RecordDecoder {
+ public:
+  RecordDecoder() = default;
+  // `bytes` holds whole records and outlives the decoder.
+  explicit RecordDecoder(ByteSpan bytes) : rest_(bytes) {}
+
+  bool at_end() const { return rest_.empty(); }
+  // The next record; views in it live until the next call, `digest` receives what encode_record gave it.
+  // Errors: kCorrupt (config): the plan is damaged.
+  Result<LayoutRecord> next(kernels::Sha256& digest);
+
+ private:
+  bool take_varint(uint64_t& value);
+  bool take_bytes(uint64_t count, ByteSpan& bytes);
+  bool take_body(LayoutRecord& record, bool has_content);
+  bool take_marks(LayoutRecord& record);
+
+  ByteSpan rest_;
+  Digest32 content_{};
+  std::vector<NodeMark> marks_;
+};
+
+}  // namespace piecework::engine

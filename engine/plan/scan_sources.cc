@@ -1,0 +1,234 @@
+#include "engine/plan/scan_sources.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+
+#include "io/dir_reader.h"
+
+namespace piecework::engine {
+namespace {
+
+// Descriptors of directories above this distance from the deepest one are closed and opened again when needed.
+constexpr size_t kOpenDirectoriesMax = 128;
+constexpr size_t kSymlinkTargetBytesMax = 64 * 1024;
+
+// A directory being walked.
+struct Level {
+  std::optional<io::File> directory;
+  io::DirectoryListing listing;
+  size_t next_entry = 0;
+  EntryIndex index = 0;
+  size_t path_bytes = 0;    // of tree_path_ up to this directory
+  size_t source_bytes = 0;  // of source_path_
+};
+
+class Walker {
+ public:
+  Walker(const SourceSet& sources, const ScanOptions& options)
+      : sources_(sources), options_(options), may_read_everything_(geteuid() == 0) {}
+
+  Result<Inventory> run() {
+    inventory_.sources = sources_.sources();
+    inventory_.root_joins_sources = sources_.joined();
+    if (!sources_.joined()) {
+      PIECEWORK_TRY(walk_source(0, {}));
+      return std::move(inventory_);
+    }
+    // The root's children stand in name order, as in every directory.
+    std::vector<size_t> order(sources_.sources().size());
+    for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      return sources_.sources()[a].name < sources_.sources()[b].name;
+    });
+    const EntryIndex root = inventory_.open_directory({});
+    for (const size_t source : order) PIECEWORK_TRY(walk_source(source, sources_.sources()[source].name));
+    inventory_.close_directory(root);
+    return std::move(inventory_);
+  }
+
+ private:
+  Status walk_source(size_t source, std::string_view name) {
+    source_ = source;
+    tree_path_ = name;
+    source_path_.clear();
+    const io::File& directory = sources_.directory(source);
+    if (!sources_.sources()[source].is_directory) {
+      const SourcePlace place = sources_.place(tree_path_);
+      PIECEWORK_ASSIGN(const io::File file, io::open_beneath(directory, place.path));
+      PIECEWORK_ASSIGN(const io::FileStamp stamp, file.stamp());
+      return add_file(name, stamp);
+    }
+    PIECEWORK_TRY(enter(name));
+    while (!levels_.empty()) {
+      if (options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed)) {
+        return fail(ErrorCode::kCancelled, ErrorSide::kInternal, "stopped while walking the sources");
+      }
+      PIECEWORK_TRY(step());
+    }
+    return {};
+  }
+
+  // Opens the directory that tree_path_ and source_path_ name and reads its list.
+  Status enter(std::string_view name) {
+    Level level;
+    level.path_bytes = tree_path_.size();
+    level.source_bytes = source_path_.size();
+    const Status opened = open_level(level);
+    if (!opened) return skip_or_fail(opened.error());
+    PIECEWORK_ASSIGN(const io::FileStamp stamp, level.directory->stamp());
+    const std::pair<uint64_t, uint64_t> identity{stamp.device, stamp.inode};
+    const auto& excluded = options_.excluded_directories;
+    if (std::find(excluded.begin(), excluded.end(), identity) != excluded.end()) {
+      if (levels_.empty()) {
+        return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
+                    fmt::format("source '{}' is the output directory itself", printable(level.directory->path())));
+      }
+      return skip("output directory");
+    }
+    auto listing = io::read_directory(*level.directory);
+    if (!listing) return skip_or_fail(listing.error());
+    level.listing = std::move(*listing);
+    level.index = inventory_.open_directory(name);
+    if (levels_.size() >= kOpenDirectoriesMax) levels_[levels_.size() - kOpenDirectoriesMax].directory.reset();
+    levels_.push_back(std::move(level));
+    return {};
+  }
+
+  // Beneath the parent where that is open, else from the source's directory.
+  Status open_level(Level& level) {
+    const bool parent_open = !levels_.empty() && levels_.back().directory.has_value();
+    const io::File& base = parent_open ? *levels_.back().directory : sources_.directory(source_);
+    const size_t skip_bytes = parent_open ? levels_.back().source_bytes : 0;
+    std::string_view below = std::string_view(source_path_).substr(0, level.source_bytes).substr(skip_bytes);
+    if (!below.empty() && below.front() == '/') below.remove_prefix(1);
+    PIECEWORK_ASSIGN(level.directory, io::open_beneath(base, below.empty() ? "." : below, io::kOpenDirectory));
+    return {};
+  }
+
+  Status step() {
+    Level& level = levels_.back();
+    if (level.next_entry == level.listing.entry_count()) {
+      inventory_.close_directory(level.index);
+      levels_.pop_back();
+      if (!levels_.empty()) {
+        tree_path_.resize(levels_.back().path_bytes);
+        source_path_.resize(levels_.back().source_bytes);
+      }
+      return {};
+    }
+    const io::DirectoryEntry entry = level.listing.entry(level.next_entry++);
+    tree_path_.resize(level.path_bytes);
+    source_path_.resize(level.source_bytes);
+    append_component(tree_path_, entry.name);
+    append_component(source_path_, entry.name);
+    if (!options_.include_hidden && entry.name.front() == '.') return {};
+    if (const SkippedItem* item = excluded_item()) {
+      inventory_.skipped.push_back(*item);
+      return {};
+    }
+    if (options_.entries_seen != nullptr) options_.entries_seen->fetch_add(1, std::memory_order_relaxed);
+    return add_entry(entry);
+  }
+
+  Status add_entry(const io::DirectoryEntry& entry) {
+    if (entry.sys_errno != 0) {
+      return skip_or_fail(errno_error(entry.sys_errno, ErrorSide::kSource, fmt::format("examining '{}'", here())));
+    }
+    if (entry.name.size() > 255) {
+      return skip_or_fail({ErrorCode::kUnsupported, ErrorSide::kSource, 0,
+                           fmt::format("'{}': the name is longer than 255 bytes", here()), {}});
+    }
+    if (inventory_.entry_count() >= kEntryCountMax) {
+      return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
+                  "more than four thousand million entries: plan the sources in parts");
+    }
+    switch (entry.kind) {
+      case io::EntryKind::kRegular:
+        if (!may_read_everything_ && !readable(entry)) {
+          return skip_or_fail(errno_error(EACCES, ErrorSide::kSource, fmt::format("reading '{}'", here())));
+        }
+        return add_file(entry.name, entry.stamp);
+      case io::EntryKind::kDirectory:
+        return enter(entry.name);
+      case io::EntryKind::kSymlink:
+        if (entry.link_target.size() > kSymlinkTargetBytesMax) {
+          return skip_or_fail({ErrorCode::kUnsupported, ErrorSide::kSource, 0,
+                               fmt::format("'{}': the symlink's target has {} bytes", here(), entry.link_target.size()), {}});
+        }
+        inventory_.add_symlink(entry.name, entry.link_target);
+        return {};
+      case io::EntryKind::kFifo: return skip("fifo");
+      case io::EntryKind::kSocket: return skip("socket");
+      case io::EntryKind::kCharDevice:
+      case io::EntryKind::kBlockDevice: return skip("device");
+      case io::EntryKind::kUnknown: break;
+    }
+    return skip("unknown kind of file");
+  }
+
+  Status add_file(std::string_view name, const io::FileStamp& stamp) {
+    if (stamp.size_bytes > options_.file_bytes_max) {
+      return skip_or_fail({ErrorCode::kInvalidArgument, ErrorSide::kConfig, 0,
+                           fmt::format("'{}' has {} bytes and does not fit one piece (at most {} bytes of one file do); "
+                                       "files in parts are not supported yet: choose a larger --piece-size or leave it out",
+                                       here(), stamp.size_bytes, options_.file_bytes_max),
+                           {}});
+    }
+    inventory_.add_file(name, stamp.size_bytes, stamp.mtime_ns);
+    return {};
+  }
+
+  bool readable(const io::DirectoryEntry& entry) const {
+    const Level& level = levels_.back();
+    if (!level.directory.has_value()) return true;  // found out when it is opened
+    const std::string name(entry.name);
+    return faccessat(level.directory->fd(), name.c_str(), R_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) == 0 || errno != EACCES;
+  }
+
+  static void append_component(std::string& path, std::string_view name) {
+    if (!path.empty()) path += '/';
+    path += name;
+  }
+
+  std::string here() const { return sources_.describe(tree_path_); }
+
+  const SkippedItem* excluded_item() const {
+    const auto& items = options_.excluded_items;
+    const auto position = std::lower_bound(items.begin(), items.end(), tree_path_,
+                                           [](const SkippedItem& item, const std::string& path) { return item.path < path; });
+    return position != items.end() && position->path == tree_path_ ? &*position : nullptr;
+  }
+
+  Status skip(std::string reason) {
+    inventory_.skipped.push_back({tree_path_, std::move(reason)});
+    return {};
+  }
+
+  Status skip_or_fail(Error error) {
+    error.path = tree_path_;
+    const bool may_skip = options_.on_error == SourceErrorPolicy::kSkip && !tree_path_.empty() &&
+                          error.code != ErrorCode::kResourceExhausted;
+    return may_skip ? skip(error.message) : Status(tl::unexpected<Error>(std::move(error)));
+  }
+
+  const SourceSet& sources_;
+  const ScanOptions& options_;
+  const bool may_read_everything_;
+  Inventory inventory_;
+  size_t source_ = 0;
+  std::vector<Level> levels_;
+  std::string tree_path_;    // of the entry at hand, in the packed tree
+  std::string source_path_;  // the same below the source's directory
+};
+
+}  // namespace
+
+Result<Inventory> scan_sources(const SourceSet& sources, const ScanOptions& options) {
+  return Walker(sources, options).run();
+}
+
+}  // namespace piecework::engine

@@ -1,0 +1,150 @@
+#include "engine/record/sqlite.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+namespace piecework::engine {
+namespace {
+
+// Files are named by URI so that "immutable" can be asked for; every other byte of the path is escaped.
+std::string uri_of(const std::string& path, std::string_view query) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
+                       c == '/' || c == '-' || c == '_' || c == '.';
+    if (plain) uri += c;
+    else uri += fmt::format("%{:02x}", byte);
+  }
+  return uri.append(query);
+}
+
+ErrorCode code_of(int sqlite_code) {
+  switch (sqlite_code & 0xFF) {
+    case SQLITE_FULL:
+    case SQLITE_READONLY:
+      return ErrorCode::kNoSpace;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return ErrorCode::kCorrupt;
+    case SQLITE_NOMEM:
+      return ErrorCode::kResourceExhausted;
+    case SQLITE_CANTOPEN:
+      return ErrorCode::kNotFound;
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+      return ErrorCode::kPermission;
+    default:
+      return ErrorCode::kIo;
+  }
+}
+
+Result<sqlite3*> open_handle(const std::string& path, std::string_view query, int flags, ErrorSide side) {
+  sqlite3* handle = nullptr;
+  const int code = sqlite3_open_v2(uri_of(path, query).c_str(), &handle, flags | SQLITE_OPEN_URI, nullptr);
+  if (code == SQLITE_OK) return handle;
+  const std::string reason = handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
+  sqlite3_close(handle);
+  return fail(code_of(code), side, fmt::format("opening '{}': {}", printable(path), reason));
+}
+
+}  // namespace
+
+void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+void Database::Close::operator()(sqlite3* handle) const { sqlite3_close(handle); }
+
+Statement& Statement::bind(int parameter, uint64_t value) {
+  sqlite3_bind_int64(statement_.get(), parameter, static_cast<sqlite3_int64>(value));
+  return *this;
+}
+
+Statement& Statement::bind_blob(int parameter, ByteSpan bytes) {
+  sqlite3_bind_blob64(statement_.get(), parameter, bytes.empty() ? "" : static_cast<const void*>(bytes.data()),
+                      bytes.size(), SQLITE_TRANSIENT);
+  return *this;
+}
+
+Statement& Statement::bind_text(int parameter, std::string_view text) {
+  sqlite3_bind_text64(statement_.get(), parameter, text.data() == nullptr ? "" : text.data(), text.size(),
+                      SQLITE_TRANSIENT, SQLITE_UTF8);
+  return *this;
+}
+
+Result<bool> Statement::step() {
+  const int code = sqlite3_step(statement_.get());
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) {
+    reset();
+    return false;
+  }
+  Error error{code_of(code), ErrorSide::kDestination, 0, {}, {}};
+  error.message = fmt::format("'{}': {}", printable(path_), sqlite3_errmsg(sqlite3_db_handle(statement_.get())));
+  reset();
+  return tl::unexpected<Error>(std::move(error));
+}
+
+Status Statement::run() {
+  for (;;) {
+    PIECEWORK_ASSIGN(const bool row, step());
+    if (!row) return {};
+  }
+}
+
+void Statement::reset() {
+  sqlite3_reset(statement_.get());
+  sqlite3_clear_bindings(statement_.get());
+}
+
+uint64_t Statement::column_uint64(int column) const {
+  return static_cast<uint64_t>(sqlite3_column_int64(statement_.get(), column));
+}
+
+ByteSpan Statement::column_blob(int column) const {
+  const void* bytes = sqlite3_column_blob(statement_.get(), column);
+  return {static_cast<const uint8_t*>(bytes), static_cast<size_t>(sqlite3_column_bytes(statement_.get(), column))};
+}
+
+std::string_view Statement::column_text(int column) const {
+  const unsigned char* text = sqlite3_column_text(statement_.get(), column);
+  return {reinterpret_cast<const char*>(text), static_cast<size_t>(sqlite3_column_bytes(statement_.get(), column))};
+}
+
+Result<Database> Database::create(const std::string& path) {
+  PIECEWORK_ASSIGN(sqlite3 * handle,
+                   open_handle(path, "", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, ErrorSide::kDestination));
+  Database database(handle, path, ErrorSide::kDestination);
+  PIECEWORK_TRY(database.execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=16384;"
+                                 "PRAGMA locking_mode=EXCLUSIVE;"));
+  return database;
+}
+
+Result<Database> Database::open_immutable(const std::string& path, ErrorSide side) {
+  PIECEWORK_ASSIGN(sqlite3 * handle, open_handle(path, "?immutable=1", SQLITE_OPEN_READONLY, side));
+  return Database(handle, path, side);
+}
+
+Error Database::error(std::string_view what) const {
+  return {code_of(sqlite3_extended_errcode(handle_.get())), side_, 0,
+          fmt::format("'{}': {}: {}", printable(path_), what, sqlite3_errmsg(handle_.get())), {}};
+}
+
+Status Database::execute(const char* sql) {
+  if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
+  return tl::unexpected<Error>(error("executing a statement"));
+}
+
+Result<Statement> Database::prepare(std::string_view sql) {
+  sqlite3_stmt* statement = nullptr;
+  const int code = sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()), 0, &statement, nullptr);
+  if (code != SQLITE_OK) return tl::unexpected<Error>(error("preparing a statement"));
+  return Statement(statement, path_);
+}
+
+Status Database::close() {
+  sqlite3* handle = handle_.release();
+  const int code = sqlite3_close(handle);
+  if (code == SQLITE_OK) return {};
+  return fail(code_of(code), side_, fmt::format("closing '{}': {}", printable(path_), sqlite3_errstr(code)));
+}
+
+}  // namespace piecework::engine

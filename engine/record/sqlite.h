@@ -1,0 +1,72 @@
+// The only user of SQLite: statements that are prepared, bound and stepped with Results instead of codes.
+//
+// Thread rule: a Database and its Statements belong to one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "kernels/base/bytes.h"
+#include "kernels/base/error.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace piecework::engine {
+
+class Statement {
+ public:
+  // Parameters count from 1. Bound bytes are copied.
+  Statement& bind(int parameter, uint64_t value);
+  Statement& bind_blob(int parameter, ByteSpan bytes);
+  Statement& bind_text(int parameter, std::string_view text);
+
+  // True: there is a row to read. False: the statement is done and has been reset for its next use.
+  Result<bool> step();
+  // step() until done, for statements without rows.
+  Status run();
+  void reset();
+
+  // Columns count from 0; bytes and text live until the next step.
+  uint64_t column_uint64(int column) const;
+  ByteSpan column_blob(int column) const;
+  std::string_view column_text(int column) const;
+
+ private:
+  friend class Database;
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const;
+  };
+  Statement(sqlite3_stmt* statement, std::string path) : statement_(statement), path_(std::move(path)) {}
+
+  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+  std::string path_;
+};
+
+class Database {
+ public:
+  // A new, empty file at `path`, written without a journal: it is complete only once the caller has published it.
+  static Result<Database> create(const std::string& path);
+  // An existing file that nobody changes any more (SQLite's immutable mode: no locks, no journal is looked for).
+  static Result<Database> open_immutable(const std::string& path, ErrorSide side);
+
+  Status execute(const char* sql);
+  Result<Statement> prepare(std::string_view sql);
+  // Closes and reports what closing found; the destructor ignores it. REQUIRES: no Statement is left.
+  Status close();
+
+ private:
+  struct Close {
+    void operator()(sqlite3* handle) const;
+  };
+  Database(sqlite3* handle, std::string path, ErrorSide side) : handle_(handle), path_(std::move(path)), side_(side) {}
+  Error error(std::string_view what) const;
+
+  std::unique_ptr<sqlite3, Close> handle_;
+  std::string path_;
+  ErrorSide side_;
+};
+
+}  // namespace piecework::engine
