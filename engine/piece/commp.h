@@ -51,8 +51,8 @@ struct CommpOptions {
 // kResourceExhausted; kCancelled.
 Result<Commp> commp_of_file(const std::string& path, const CommpOptions& options);
 
-// The same for an open descriptor, which stays the caller's. A regular file is read from its start, with pread; anything else
-// from where it stands. `name` is for messages.
+// The same for an open descriptor, which stays the caller's. Reads from where it stands (a regular file at its start with
+// pread, which leaves the position alone). `name` is for messages.
 Result<Commp> commp_of_descriptor(int descriptor, const std::string& name, const CommpOptions& options);
 
 }  // namespace piecework::engine

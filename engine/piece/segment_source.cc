@@ -127,7 +127,8 @@ Result<std::unique_ptr<SegmentSource>> open_segment_source(int descriptor, std::
   PIECEWORK_ASSIGN(const io::FileStamp stamp, io::stamp_fd(descriptor, ErrorSide::kSource, name));
   if (stamp.is_directory())
     return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig, name + ": is a directory; a file is needed");
-  if (stamp.is_regular() && stamp.size_bytes > 0)
+  // A descriptor that stands elsewhere, as one inherited may, is read from there: as a stream.
+  if (stamp.is_regular() && stamp.size_bytes > 0 && lseek(descriptor, 0, SEEK_CUR) == 0)
     return std::make_unique<RegularFileSource>(descriptor, std::move(name), stamp);
   return std::make_unique<StreamSource>(descriptor, std::move(name), stop);
 }

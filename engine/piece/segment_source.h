@@ -34,8 +34,8 @@ class SegmentSource {
   virtual Status finish() const = 0;
 };
 
-// A source over `descriptor`, which stays the caller's and outlives it. A regular file of a known length is read at offsets;
-// anything else (pipes, devices, files of /proc that say length 0) to its end. `name` is for messages; a stream's next()
+// A source over `descriptor`, which stays the caller's and outlives it. A regular file of a known length that
+// stands at its start is read at offsets; anything else (pipes, devices, files of /proc that say length 0) to its end. `name` is for messages; a stream's next()
 // returns kCancelled where `stop` becomes true while it waits for bytes. Errors: source.
 Result<std::unique_ptr<SegmentSource>> open_segment_source(int descriptor, std::string name, const std::atomic<bool>* stop);
 

@@ -7,6 +7,7 @@
 #include "engine/piece/zero_commitments.h"
 #include "kernels/base/check.h"
 #include "kernels/fr32/fr32.h"
+#include "kernels/isal.h"
 #include "kernels/sha256/sha256.h"
 
 namespace piecework::engine {
@@ -20,6 +21,9 @@ Digest32 hash_pair(const Digest32& left, const Digest32& right) noexcept {
   kernels::hash_nodes(node.data(), pair, 1);
   return node;
 }
+
+// A quick look before the whole segment is tested: payload that is not zero seldom begins with a quad of zeros.
+bool starts_with_zeros(const uint8_t* segment) noexcept { return kernels::is_all_zero({segment, kQuadBytes}); }
 
 // Granule roots of `payload`, the last one zero-filled, at `nodes`; returns how many. REQUIRES: payload not empty.
 size_t hash_ragged_granules(uint8_t* nodes, ByteSpan payload) noexcept {
@@ -61,6 +65,7 @@ Digest32 fold_nodes(uint8_t* nodes, size_t node_count, unsigned height, unsigned
 }
 
 Digest32 segment_root(const uint8_t* segment) noexcept {
+  if (starts_with_zeros(segment) && kernels::is_all_zero({segment, kSegmentBytes})) return zero_commitment(kSegmentHeight);
   alignas(64) uint8_t nodes[kGranulesPerSegment * kDigestBytes];
   kernels::hash_granules(nodes, segment, kGranulesPerSegment);
   return fold_nodes(nodes, kGranulesPerSegment, kGranuleHeight, kSegmentHeight);
