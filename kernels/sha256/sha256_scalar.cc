@@ -49,12 +49,11 @@ void compress_blocks_scalar(uint32_t* state, const uint8_t* data, size_t block_c
 
 void hash_nodes_scalar(uint8_t* target, const uint8_t* source, size_t node_count) noexcept {
   for (size_t i = 0; i < node_count; ++i) {
-    uint8_t message[128];
-    std::memcpy(message, source + 64 * i, 64);
-    const size_t padding_blocks = write_final_blocks(message + 64, {}, 64);
     uint32_t state[8];
     std::memcpy(state, kInitialState.value, sizeof state);
-    compress_blocks_scalar(state, message, 1 + padding_blocks);
+    compress_blocks_scalar(state, source + 64 * i, 1);
+    uint8_t padding[2 * kBlockBytes];
+    compress_blocks_scalar(state, padding, complete_final_blocks(padding, 64));
     store_digest(target + 32 * i, state);
     target[32 * i + 31] &= kTrunc254Mask;
   }
@@ -62,15 +61,10 @@ void hash_nodes_scalar(uint8_t* target, const uint8_t* source, size_t node_count
 
 void hash_many_scalar(std::span<const HashJob> jobs) noexcept {
   for (const HashJob& job : jobs) {
-    const size_t whole_blocks = job.data_bytes / kBlockBytes;
-    const ByteSpan tail{job.data + whole_blocks * kBlockBytes, job.data_bytes % kBlockBytes};
-    uint32_t state[8];
-    std::memcpy(state, kInitialState.value, sizeof state);
-    compress_blocks_scalar(state, job.data, whole_blocks);
-    uint8_t final_blocks[2 * kBlockBytes];
-    const size_t final_count = write_final_blocks(final_blocks, tail, job.data_bytes);
-    compress_blocks_scalar(state, final_blocks, final_count);
-    store_digest(job.digest, state);
+    Sha256State message = job.stream == nullptr ? initial_state() : job.stream->state();
+    append_bytes(message, {job.data, job.data_bytes}, compress_blocks_scalar);
+    if (job.stream != nullptr) *job.stream = Sha256(message);
+    if (job.digest != nullptr) finish_message(job.digest, message, compress_blocks_scalar);
   }
 }
 
