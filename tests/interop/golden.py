@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Packs the golden files and trees of tests/vectors/public and compares roots, CARs and piece CIDs with the recorded values.
+"""Packs the golden files and trees of tests/vectors/public and compares roots, CARs and piece CIDs.
 
 Needs no other implementation: the values were agreed on when the vectors were made (PROVENANCE.md).
 usage: golden.py [--large]      --large: only what is larger than LARGE_BYTES (hundreds of MiB each)
@@ -30,13 +30,6 @@ def flags_of(profile):
     return PROFILE_FLAGS[profile.split(" ")[0]]
 
 
-def write_payload(path, seed, count):
-    import unixfs_ref
-    with open(path, "wb") as file:
-        for chunk in unixfs_ref.det(seed, count):
-            file.write(chunk)
-
-
 LARGE = "--large" in sys.argv
 
 
@@ -48,7 +41,7 @@ class Files(harness.TestCase):
     def check_file(self, profile, seed, size, root):
         source = self.temp / "payload.bin"
         if not source.exists() or source.stat().st_size != size:
-            write_payload(source, seed, size)
+            source.write_bytes(harness.payload(seed, size))
         out = self.temp / "out"
         piece = self.pack_one(source, "--out", out, *flags_of(profile))
         self.assertEqual(piece["root_cid"], root)
@@ -107,7 +100,7 @@ class Trees(harness.TestCase):
 
 
 def published_names(count, length, last_length, seed):
-    """The names of IPIP-499's directory fixtures (kubo test/cli/cid_profiles_test.go; '0' stands twice in the alphabet)."""
+    """The names of IPIP-499's directories (kubo test/cli/cid_profiles_test.go; '0' is twice in the alphabet)."""
     alphabet = "abcdefghijklmnopqrstuvwxyz01234567890-_"
     stream = iter(harness.payload(seed, 1 << 20))
     lengths = [length] * (count - 1) + [last_length]

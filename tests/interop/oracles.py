@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Compares packed pieces with implementations that share no code with Piecework (tests/interop/oracles).
 
-For golden and generated trees, in both named profiles: the root agrees with ipfs-unixfs-importer and unixfs_ref.py, the CAR is
-accepted and in `ipfs dag export`'s order (verify-car.mjs), the piece CIDs agree with the Rust implementation behind commp.mjs,
-and ipfs-unixfs-exporter restores the tree byte for byte. Needs node >= 20 and, once, the npm registry; else exit code 77.
+For golden and generated trees, in both named profiles: the root agrees with ipfs-unixfs-importer and unixfs_ref.py,
+the CAR is accepted and in `ipfs dag export`'s order (verify-car.mjs), the piece CIDs agree with the Rust implementation
+behind commp.mjs, and ipfs-unixfs-exporter restores the tree byte for byte. Needs node >= 20 and, once, the npm
+registry; else the exit code is 77.
 """
 import json
 import os

@@ -53,8 +53,12 @@ TreeEntry make_entry(const json& object, std::string path, int64_t index) {
 void materialise_entry(const TreeEntry& entry, const std::filesystem::path& path) {
   std::filesystem::create_directories(path.parent_path());
   switch (entry.kind) {
-    case TreeEntryKind::kDirectory: std::filesystem::create_directories(path); break;
-    case TreeEntryKind::kSymlink: std::filesystem::create_symlink(entry.link_target, path); break;
+    case TreeEntryKind::kDirectory:
+      std::filesystem::create_directories(path);
+      break;
+    case TreeEntryKind::kSymlink:
+      std::filesystem::create_symlink(entry.link_target, path);
+      break;
     case TreeEntryKind::kFile:
       if (entry.has_text) {
         write_file(path, entry.text);
@@ -98,7 +102,8 @@ std::vector<TreeEntry> expand_tree(const json& specification) {
     const auto start = generator.value("start", int64_t{0});
     const auto end = start + generator.at("count").get<int64_t>();
     for (int64_t index = start; index < end; ++index) {
-      entries.push_back(make_entry(generator, directory + '/' + expand_index(name, static_cast<uint64_t>(index)), index));
+      entries.push_back(
+          make_entry(generator, directory + '/' + expand_index(name, static_cast<uint64_t>(index)), index));
     }
   }
   return entries;

@@ -3,7 +3,8 @@
 // A specification describes a tree that is never stored:
 //   {"entries": [{"p": path, "t": "f"|"d"|"l", "text" | "seed" + "size" | "to"}],
 //    "gen":     [{"dir", "count", "start"?, "name", "t"?, "text" | "seed" + "size" | "to"}]}
-// `text` is UTF-8 content, `seed` and `size` name a payload (test_input.h), `to` is a symlink's target. In `gen` the first
+// `text` is UTF-8 content, `seed` and `size` name a payload (test_input.h), `to` is a symlink's target. In `gen` the
+// first
 // `%d` or `%0Nd` of each text is replaced by the index. The same rules as tests/interop/oracles/tree.mjs.
 #pragma once
 

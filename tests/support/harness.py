@@ -1,7 +1,7 @@
 """What the Python tests share: running the piecework binary, trees of files, comparisons.
 
-PIECEWORK_BINARY names the binary (set by ctest). A test program is a unittest module that ends with `harness.main()`; what a
-test needs and this machine lacks (root, mount, strace, node) is said by `skip`.
+PIECEWORK_BINARY names the binary (set by ctest). A test program is a unittest module that ends with `harness.main()`;
+a test skips where this machine lacks what it needs (root, mount, strace, node).
 """
 import contextlib
 import hashlib
@@ -37,12 +37,16 @@ class Finished:
             raise AssertionError(f"standard output is not one JSON object ({error})\n{self}") from error
 
     def __str__(self):
-        return (f"$ {' '.join(map(str, self.arguments))}\nexit code {self.code}\n"
-                f"stdout: {self.out[-2000:].decode(errors='replace')}\nstderr: {self.err[-2000:].decode(errors='replace')}")
+        return (
+    f"$ {' '.join(map(str, self.arguments))}\nexit code {self.code}\n"
+    f"stdout: {self.out[-2000:].decode(errors='replace')}\nstderr: {self.err[-2000:].decode(errors='replace')}")
 
 
 def run(*arguments, env=None, cwd=None, stdin=b"", timeout=TIMEOUT_S, wrapper=()):
-    """Runs piecework with `arguments`; `wrapper` stands before it (strace, setpriv, ...); env changes variables, None removes."""
+    """Runs piecework with `arguments`.
+
+    `wrapper` stands before it on the command line (strace, setpriv, ...); `env` changes variables, None removes one.
+    """
     environment = dict(os.environ)
     for name, value in (env or {}).items():
         environment.pop(name, None)
@@ -60,6 +64,24 @@ def _text_or_path(argument):
 def start(*arguments, **options):
     """Starts piecework and returns the Popen object."""
     return subprocess.Popen([BINARY, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+
+def supported_variants(kernel=None):
+    """Names of the kernels' variants that this machine runs, of one kernel or of any."""
+    names = []
+    for variant in run("info", "--json").json()["variants"]:
+        if variant["supported"] and kernel in (None, variant["kernel"]) and variant["name"] not in names:
+            names.append(variant["name"])
+    return names
+
+
+def unprivileged(test):
+    """A wrapper under which file permissions hold; skips the test where there is none."""
+    if os.geteuid() != 0:
+        return ()
+    if shutil.which("setpriv") is None:
+        test.skipTest("setpriv is missing")
+    return ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
 def sha256_of(path):
@@ -88,8 +110,9 @@ def make_tree(root, entries):
 
 def payload(seed, count):
     """The first `count` bytes of the payload of `seed` (tests/vectors/public/PROVENANCE.md)."""
-    import unixfs_ref
-    return b"".join(unixfs_ref.det(seed, count))
+    key = hashlib.sha256(seed.encode()).hexdigest()
+    command = ["openssl", "enc", "-chacha20", "-K", key, "-iv", "0" * 32]
+    return subprocess.run(command, input=bytes(count), capture_output=True, check=True).stdout
 
 
 def materialise(spec_name, root):

@@ -37,7 +37,8 @@ void make_removable(const std::filesystem::path& root) {
 
 TempDir::TempDir() {
   const char* base = getenv("TMPDIR");
-  std::string name = (std::filesystem::path(base != nullptr && *base != '\0' ? base : "/tmp") / "piecework-XXXXXX").string();
+  std::string name =
+      (std::filesystem::path(base != nullptr && *base != '\0' ? base : "/tmp") / "piecework-XXXXXX").string();
   if (mkdtemp(name.data()) == nullptr) give_up("create", name);
   path_ = name;
 }

@@ -7,8 +7,8 @@
 
 namespace piecework::testing {
 
-// Creates a fresh directory below $TMPDIR (or /tmp) and removes it with everything in it. Thread-compatible. Aborts where it
-// cannot be created. Directories without owner permissions inside are made removable first.
+// Creates a fresh directory below $TMPDIR (or /tmp) and removes it with everything in it. Thread-compatible. Aborts
+// where it cannot be created. Directories without owner permissions inside are made removable first.
 class TempDir {
  public:
   TempDir();

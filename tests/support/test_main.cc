@@ -1,8 +1,8 @@
 // main() of every test program: GoogleTest plus two variables of the environment about instruction-set variants.
 //
-// PIECEWORK_FORCE_VARIANT=avx2 (or sha256_nodes=avx2,...): the whole program runs on this variant; one that this machine
-// cannot run ends it with 2, never with a silent replacement.
-// PIECEWORK_REQUIRE_VARIANTS=scalar,shani,avx2: these must be supported here, and a skipped test that names one is a failure.
+// PIECEWORK_FORCE_VARIANT=avx2 (or sha256_nodes=avx2,...): the whole program runs on this variant; one that this
+// machine cannot run ends it with 2, never with a silent replacement. PIECEWORK_REQUIRE_VARIANTS=scalar,shani,avx2:
+// these must be supported here, and a skipped test that names one is a failure.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -3,8 +3,8 @@
 
 usage: tidy.py [--report] [--build DIR]
 
-Each rule is a function that yields (path, line, text) for what breaks it. --build also looks at the object files of one
-instruction set in that build directory. Exit code 1 where a rule is broken. Only tracked and not ignored files are read.
+Each rule is a function that yields (path, line, text) for what breaks it. --build also looks at the object files of
+one instruction set in that build directory. Exit code 1 where a rule is broken. Ignored files are not read.
 """
 import argparse
 import re
@@ -31,7 +31,8 @@ INCLUDE_DIRECTIONS = [
 ]
 OWN_FOLDERS = ("kernels/", "io/", "engine/", "tools/", "tests/", "bench/")
 
-# Each third-party library is named in few files, so that it can be replaced in one sitting. Tests and benches may name any.
+# Each third-party library is named in few files, so that it can be
+# replaced in one sitting. Tests and benches may name any.
 CONFINED_INCLUDES = [
     ("oneTBB", re.compile(r"<(tbb|oneapi/tbb)[/.]"),
      ("engine/piece/piece_pipeline.cc", "engine/pack_job.cc", "engine/plan/inventory.cc", "engine/restore/verify.cc",
@@ -43,14 +44,15 @@ CONFINED_INCLUDES = [
     ("intrinsics", re.compile(r"<(immintrin|x86intrin|simde)"), ("kernels/",)),
 ]
 
-# A file of one instruction set must not instantiate library templates: the linker could give their code to the whole program.
+# A file of one instruction set must not instantiate library templates:
+# the linker could give their code to the whole program.
 ISA_FILE = re.compile(r"_(shani|avx2|avx512|sse42)\.cc$")
 ISA_INCLUDES = re.compile(r'^(<immintrin\.h>|<cstddef>|<cstdint>|<cstring>|"kernels/[\w/]+(\.inl)?\.h")$')
 
 BANNED_WORDS = [
-    (re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b"), "open end: finish it or describe it in the documentation"),
+    (re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b"), "open end: finish it, or document it"),
     (re.compile(r"/wo" r"rk/"), "path of one machine"),
-    (re.compile(r"\bstd::endl\b"), "std::endl flushes; write '\\n'"),
+    (re.compile(r"\bstd::en" r"dl\b"), "it flushes; write '\\n'"),
 ]
 # Side effects that belong to the command line alone.
 TOOLS_ONLY = [
@@ -176,8 +178,10 @@ def rule_side_effects(sources):
 
 
 def functions(sources, name):
-    """Yields (first line, length) of every body that opens at the outermost level of a namespace: a heuristic that follows
-    the layout of clang-format, where such a body ends with '}' in column 0 (or 2 for members)."""
+    """Yields (first line, length) of every body at the outermost level of a namespace or class.
+
+    A heuristic that follows the layout of clang-format, where such a body ends with '}' in column 0 (or 2 for members).
+    """
     lines = sources.lines(name)
     opened = {}
     for number, line in enumerate(lines, 1):
@@ -237,7 +241,8 @@ def weak_symbols(build):
         for line in table.splitlines():
             match = re.match(r"[0-9a-f]* +([WVu]) (.*)", line)
             # The sanitizers' and the linker's own tables are data, not code of the instruction set.
-            if match and not match.group(2).startswith(("__asan", "__ubsan", "__odr_asan", "__start_", "__stop_", "DW.ref")):
+            if match and not match.group(2).startswith(
+    ("__asan", "__ubsan", "__odr_asan", "__start_", "__stop_", "DW.ref")):
                 yield str(path), 0, f"weak symbol {match.group(2)}"
 
 

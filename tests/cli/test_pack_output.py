@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""Full, read-only or limited destinations, and stops on request: nothing wrong is published, and it can go on."""
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import harness  # noqa: E402
+
+LARGE_BYTES = 40 << 20
+
+
+@contextlib.contextmanager
+def small_file_system(test, path, megabytes):
+    """A tmpfs of that size at `path`; skips the test where mounting is not allowed."""
+    path.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}M", "tmpfs", str(path)], capture_output=True)
+    if done.returncode != 0:
+        test.skipTest("mount is not allowed here")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+class Output(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.temp, 0o755)
+        self.source = self.temp / "source"
+        self.out = self.temp / "out"
+        harness.make_tree(self.source, {"large": harness.payload("output", LARGE_BYTES), "small": b"x"})
+
+    def assert_nothing_published(self, out):
+        names = harness.files_below(out) if out.exists() else []
+        self.assertEqual([n for n in names if n.endswith(
+            (".car", ".tree", ".nodes", ".zst")) or n.startswith("receipts")], [])
+
+    def assert_complete(self, out):
+        expected = self.pack_one(self.source, "--out", self.temp / "expected")
+        piece = self.pack_one(self.source, "--out", out)
+        self.assertEqual(piece["piece_cid_v2"], expected["piece_cid_v2"])
+        self.assertEqual([n for n in harness.files_below(out) if n.endswith(".tmp")], [])
+        self.check(harness.run("verify", out), 0)
+
+    def test_not_writable(self):
+        self.out.mkdir(mode=0o555)
+        if os.geteuid() == 0:
+            os.chmod(self.temp, 0o755)
+        finished = harness.run("pack", self.source, "--out", self.out, wrapper=harness.unprivileged(self))
+        self.check(finished, 73)
+        self.assert_nothing_published(self.out)
+
+    def test_out_is_a_file(self):
+        self.out.write_bytes(b"mine")
+        self.check(harness.run("pack", self.source, "--out", self.out), 73)
+        self.assertEqual(self.out.read_bytes(), b"mine")
+
+    def test_full_from_the_start(self):
+        with small_file_system(self, self.out, 8) as out:
+            self.check(harness.run("pack", self.source, "--out", out), 73)
+            self.assert_nothing_published(out)
+
+    def test_becomes_full_on_the_way(self):
+        with small_file_system(self, self.out, 64) as out:
+            subprocess.run(["fallocate", "-l", "30M", str(out / "other")], check=True)
+            self.check(harness.run("pack", self.source, "--out", out), 73)
+            self.assert_nothing_published(out)
+            (out / "other").unlink()
+            self.assert_complete(out)
+
+    def test_file_size_limit(self):
+        # in units of 512 bytes or 1 KiB: below LARGE_BYTES either way
+        limited = ("sh", "-c", 'ulimit -f 4096 && exec "$@"', "sh")
+        for backend in ("uring", "posix"):
+            with self.subTest(backend=backend):
+                finished = harness.run("pack", self.source, "--out", self.out, "--io", backend, wrapper=limited)
+                self.check(finished, 73)
+                self.assert_nothing_published(self.out)
+        self.assert_complete(self.out)
+
+    def test_existing_file_of_another_content_is_never_replaced(self):
+        piece = self.pack_one(self.source, "--out", self.temp / "expected")
+        self.out.mkdir()
+        car = self.out / f"{piece['piece_cid_v1']}.car"
+        car.write_bytes(b"something else")
+        self.check(harness.run("pack", self.source, "--out", self.out), 70)
+        self.assertEqual(car.read_bytes(), b"something else")
+
+
+class Stops(harness.TestCase):
+    """SIGTERM and SIGKILL in the middle: 75 or death, nothing half-published, the same command then finishes."""
+
+    def setUp(self):
+        super().setUp()
+        self.source = self.temp / "source"
+        self.out = self.temp / "out"
+        harness.make_tree(self.source, {f"part-{i}": harness.payload(f"stop-{i}", 20 << 20) for i in range(10)})
+        self.expected = self.pack_one(self.source, "--out", self.temp / "expected")
+
+    def stop_after(self, seconds, number):
+        process = harness.start("pack", self.source, "--out", self.out, "--threads", "1",
+                                env={**os.environ, "PIECEWORK_FORCE_VARIANT": "scalar"})
+        time.sleep(seconds)
+        process.send_signal(number)
+        _, message = process.communicate(timeout=harness.TIMEOUT_S)
+        return process.returncode, message
+
+    def assert_finishes(self):
+        piece = self.pack_one(self.source, "--out", self.out)
+        self.assertEqual(piece["piece_cid_v2"], self.expected["piece_cid_v2"])
+        self.assertEqual([n for n in harness.files_below(self.out) if n.endswith(".tmp")], [])
+        self.check(harness.run("verify", self.out), 0)
+
+    def assert_published_is_complete(self):
+        for name in harness.files_below(self.out) if self.out.exists() else []:
+            if name.endswith(".car"):
+                self.assertEqual(harness.sha256_of(self.out / name), harness.sha256_of(self.temp / "expected" / name))
+
+    def test_stop_on_request(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(signal=number):
+                code, message = self.stop_after(0.4, number)
+                self.assertEqual(code, 75, message.decode(errors="replace"))
+                self.assertFalse(any(n.endswith(".car") for n in harness.files_below(self.out)))
+                self.assert_finishes()
+                shutil.rmtree(self.out)
+
+    def test_kills_at_many_moments(self):
+        for delay_ms in (5, 50, 150, 300, 600, 900):
+            with self.subTest(delay_ms=delay_ms):
+                self.stop_after(delay_ms / 1000, signal.SIGKILL)
+                self.assert_published_is_complete()
+        self.assert_finishes()
+
+    def test_two_at_once(self):
+        processes = [harness.start("pack", self.source, "--out", self.out) for _ in range(2)]
+        codes = [process.wait(timeout=harness.TIMEOUT_S) for process in processes]
+        for process in processes:
+            process.communicate()
+        self.assertIn(0, codes)
+        self.assertLessEqual(set(codes), {0, 75})
+        self.assert_finishes()
+
+
+if __name__ == "__main__":
+    harness.main()
