@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "io/errno_map.h"  // operation_error, for whoever looks at results
 #include "io/operation.h"
 #include "kernels/base/error.h"
 
@@ -75,9 +76,5 @@ Result<std::unique_ptr<Backend>> make_backend(const BackendOptions& options);
 // REQUIRES: not on a thread of the backend.
 void submit_and_wait(Backend& backend, std::span<Operation* const> operations);
 void submit_and_wait(Backend& backend, Operation& operation);
-
-// What went wrong with a completed operation, as an Error of `side` whose message names `path` and the offset.
-// REQUIRES: !operation.result.ok().
-Error operation_error(const Operation& operation, ErrorSide side, std::string_view path);
 
 }  // namespace piecework::io

@@ -4,7 +4,7 @@
 // symlink's target from readlinkat(2). Walking a tree is the caller's loop, with its own stack. Entries that vanish or
 // cannot be examined in between are reported as they stand in the list and end nothing.
 //
-// A listing keeps about 72 bytes and the name per entry; a directory too large for the caller's memory is read in
+// A listing keeps 88 bytes and the name per entry; a directory too large for the caller's memory is read in
 // several listings, each sorted by itself, which the caller merges.
 #pragma once
 
@@ -60,8 +60,12 @@ class DirectoryListing {
     uint16_t name_size_bytes = 0;
     EntryKind kind = EntryKind::kUnknown;
   };
+  static_assert(sizeof(FileStamp) == 48);
+
   void clear();
   std::string_view name_of(const Record& record) const;
+  uint64_t append_text(std::string_view text);  // returns its offset in names_
+  void sort();
 
   std::vector<Record> records_;
   std::vector<char> names_;  // names and symlink targets, each followed by NUL
@@ -75,7 +79,7 @@ struct DirectoryReadLimits {
 // Thread-compatible. "." and ".." are left out.
 class DirectoryReader {
  public:
-  // `directory` must be open with read access and outlive the reader; its read position is moved.
+  // Starts at the beginning. `directory` must be open with read access and outlive the reader; its position is moved.
   explicit DirectoryReader(const File& directory, DirectoryReadLimits limits = {});
 
   // Replaces `listing` by the next entries; an empty listing means the end.
@@ -84,8 +88,9 @@ class DirectoryReader {
 
  private:
   Status fill_buffer();
-  void append_names(DirectoryListing& listing);
-  void examine(DirectoryListing& listing);
+  void append_buffered(DirectoryListing& listing);
+  void examine(DirectoryListing& listing) const;
+  void read_link(DirectoryListing& listing, size_t record_index) const;
 
   const File& directory_;
   DirectoryReadLimits limits_;

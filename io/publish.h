@@ -64,7 +64,7 @@ class PublishedFile {
     kAdopt,  // an abandoned temporary is taken over with its bytes (see size_bytes())
   };
   // None where another attempt, in this process or another, holds the temporary's lock.
-  // REQUIRES: `directory` outlives the file.
+  // REQUIRES: `directory` outlives the file and is not moved.
   static Result<std::optional<PublishedFile>> open(const OutputDirectory& directory, std::string_view what, Mode mode);
 
   PublishedFile(PublishedFile&& other) noexcept;
@@ -85,15 +85,17 @@ class PublishedFile {
 
   // fdatasync: a mark up to which the bytes survive a power cut. A failure poisons the file.
   Status sync_data();
-  // To be called where a sync submitted elsewhere (a backend) has failed: the file can then only be thrown away.
-  void poison() { is_poisoned_ = true; }
+  // To be called where a sync submitted elsewhere (a backend) has failed: the file can then only be thrown away. Removes
+  // the temporary at once, so that no later attempt adopts bytes that the kernel may have dropped.
+  void poison();
 
   // The temporary stays when this object goes (a stopped run that is to go on later). No effect on a poisoned file.
   void keep_temporary() { keep_temporary_ = true; }
 
   // fsync, link, unlink, fsync the directory. On kPublished the name is durable, fd() is closed, and the lock is gone.
   // On kAlreadyExists the temporary is still here. On an error nothing was published, except that after a failure of
-  // the last step (syncing the directory) the complete file stands under its name and may not survive a power cut.
+  // the last steps (removing the temporary, syncing the directory) the complete file stands under its name, and may not
+  // do so after a power cut.
   Result<CommitOutcome> commit(std::string_view final_name);
   // Removes the temporary now. Errors of the removal are reported here and ignored by the destructor.
   Status discard();
@@ -102,12 +104,14 @@ class PublishedFile {
   PublishedFile(const OutputDirectory* directory, UniqueFd fd, std::string temporary_name);
   Result<CommitOutcome> link_to(const std::string& final_name);
   Status full_sync();
+  void remove_name() noexcept;
   void close_and_remove() noexcept;
 
   const OutputDirectory* directory_ = nullptr;
   UniqueFd fd_;
   std::string temporary_name_;
   std::string path_;
+  bool owns_name_ = false;  // temporary_name_ exists and is this file
   bool is_poisoned_ = false;
   bool keep_temporary_ = false;
 };

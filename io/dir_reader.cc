@@ -1,0 +1,218 @@
+#include "io/dir_reader.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <numeric>
+
+#include "io/errno_map.h"
+#include "kernels/base/check.h"
+#include "kernels/base/endian.h"
+#include "kernels/base/units.h"
+
+namespace piecework::io {
+namespace {
+
+constexpr size_t kBufferBytes = 256 * kKiB;
+// No file system stores longer symlinks; a made-up one (FUSE) must not make the list grow without bound.
+constexpr size_t kLinkTargetBytesMax = kMiB;
+
+EntryKind entry_kind_of_dirent(uint8_t type) {
+  switch (type) {
+    case DT_REG: return EntryKind::kRegular;
+    case DT_DIR: return EntryKind::kDirectory;
+    case DT_LNK: return EntryKind::kSymlink;
+    case DT_FIFO: return EntryKind::kFifo;
+    case DT_SOCK: return EntryKind::kSocket;
+    case DT_CHR: return EntryKind::kCharDevice;
+    case DT_BLK: return EntryKind::kBlockDevice;
+    default: return EntryKind::kUnknown;  // file systems that do not keep types in their directories
+  }
+}
+
+uint64_t prefix_of(std::string_view name) {
+  std::array<uint8_t, 8> first{};
+  std::memcpy(first.data(), name.data(), std::min(name.size(), first.size()));
+  return load_be64(first.data());
+}
+
+}  // namespace
+
+EntryKind entry_kind_of_mode(uint32_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFREG: return EntryKind::kRegular;
+    case S_IFDIR: return EntryKind::kDirectory;
+    case S_IFLNK: return EntryKind::kSymlink;
+    case S_IFIFO: return EntryKind::kFifo;
+    case S_IFSOCK: return EntryKind::kSocket;
+    case S_IFCHR: return EntryKind::kCharDevice;
+    case S_IFBLK: return EntryKind::kBlockDevice;
+    default: return EntryKind::kUnknown;
+  }
+}
+
+std::string_view to_string(EntryKind kind) {
+  switch (kind) {
+    case EntryKind::kRegular: return "regular file";
+    case EntryKind::kDirectory: return "directory";
+    case EntryKind::kSymlink: return "symlink";
+    case EntryKind::kFifo: return "fifo";
+    case EntryKind::kSocket: return "socket";
+    case EntryKind::kCharDevice: return "character device";
+    case EntryKind::kBlockDevice: return "block device";
+    case EntryKind::kUnknown: break;
+  }
+  return "unknown";
+}
+
+// ---- DirectoryListing ----
+
+DirectoryEntry DirectoryListing::entry(size_t entry_index) const {
+  PIECEWORK_CHECK(entry_index < records_.size());
+  const Record& record = records_[entry_index];
+  DirectoryEntry entry;
+  entry.name = name_of(record);
+  entry.kind = record.kind;
+  entry.sys_errno = record.sys_errno;
+  if (record.sys_errno == 0) entry.stamp = record.stamp;
+  entry.link_target = {names_.data() + record.target_offset, record.target_size_bytes};
+  return entry;
+}
+
+uint64_t DirectoryListing::memory_bytes() const { return records_.capacity() * sizeof(Record) + names_.capacity(); }
+
+void DirectoryListing::clear() {
+  records_.clear();
+  names_.clear();
+}
+
+std::string_view DirectoryListing::name_of(const Record& record) const {
+  return {names_.data() + record.name_offset, record.name_size_bytes};
+}
+
+uint64_t DirectoryListing::append_text(std::string_view text) {
+  const uint64_t offset = names_.size();
+  names_.insert(names_.end(), text.begin(), text.end());
+  names_.push_back('\0');  // names go to system calls as they stand here
+  return offset;
+}
+
+void DirectoryListing::sort() {
+  std::sort(records_.begin(), records_.end(), [this](const Record& a, const Record& b) {
+    if (a.name_prefix != b.name_prefix) return a.name_prefix < b.name_prefix;
+    return name_of(a) < name_of(b);  // char_traits<char> compares bytes as unsigned
+  });
+}
+
+// ---- DirectoryReader ----
+
+DirectoryReader::DirectoryReader(const File& directory, DirectoryReadLimits limits)
+    : directory_(directory), limits_(limits), buffer_(kBufferBytes) {
+  PIECEWORK_CHECK(limits.entry_count_max > 0);
+  ::lseek(directory.fd(), 0, SEEK_SET);
+}
+
+Status DirectoryReader::next(DirectoryListing& listing) {
+  listing.clear();
+  while (listing.records_.size() < limits_.entry_count_max) {
+    if (buffer_offset_bytes_ == buffer_end_bytes_) {
+      if (at_end_) break;
+      PIECEWORK_TRY(fill_buffer());
+    }
+    append_buffered(listing);
+  }
+  examine(listing);
+  listing.sort();
+  return {};
+}
+
+Status DirectoryReader::fill_buffer() {
+  ssize_t result = 0;
+  do {
+    result = ::getdents64(directory_.fd(), buffer_.data(), buffer_.size());
+  } while (result < 0 && errno == EINTR);
+  if (result < 0) {
+    return tl::unexpected<Error>(errno_error_of(OperationKind::kRead, errno, directory_.side(), directory_.path()));
+  }
+  buffer_offset_bytes_ = 0;
+  buffer_end_bytes_ = static_cast<size_t>(result);
+  at_end_ = result == 0;
+  return {};
+}
+
+void DirectoryReader::append_buffered(DirectoryListing& listing) {
+  while (buffer_offset_bytes_ < buffer_end_bytes_ && listing.records_.size() < limits_.entry_count_max) {
+    // The kernel keeps records aligned and inside the buffer.
+    const auto* raw = reinterpret_cast<const struct dirent64*>(buffer_.data() + buffer_offset_bytes_);
+    buffer_offset_bytes_ += raw->d_reclen;
+    const std::string_view name(raw->d_name);
+    if (name == "." || name == "..") continue;
+    DirectoryListing::Record record;
+    record.name_prefix = prefix_of(name);
+    record.name_offset = listing.append_text(name);
+    record.name_size_bytes = static_cast<uint16_t>(name.size());
+    record.kind = entry_kind_of_dirent(raw->d_type);
+    record.stamp.inode = raw->d_ino;
+    listing.records_.push_back(record);
+  }
+}
+
+// One statx per entry that needs it, in the order of the inodes: on a cold disk the inode tables are then read in one
+// sweep instead of in the order of the directory's hash.
+void DirectoryReader::examine(DirectoryListing& listing) const {
+  std::vector<DirectoryListing::Record>& records = listing.records_;
+  std::sort(records.begin(), records.end(), [](const auto& a, const auto& b) { return a.stamp.inode < b.stamp.inode; });
+  for (size_t i = 0; i < records.size(); ++i) {
+    DirectoryListing::Record& record = records[i];
+    if (limits_.with_stat || record.kind == EntryKind::kUnknown) {
+      struct statx status;
+      const char* name = listing.names_.data() + record.name_offset;
+      if (::statx(directory_.fd(), name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &status) != 0) {
+        record.sys_errno = errno;
+        continue;
+      }
+      record.stamp = stamp_of(status);
+      record.kind = entry_kind_of_mode(status.stx_mode);  // what is there now, not what was when it was listed
+    }
+    if (limits_.with_stat && record.kind == EntryKind::kSymlink) read_link(listing, i);
+  }
+}
+
+void DirectoryReader::read_link(DirectoryListing& listing, size_t record_index) const {
+  DirectoryListing::Record& record = listing.records_[record_index];
+  std::vector<char> target(std::min<uint64_t>(record.stamp.size_bytes, PATH_MAX) + 1);
+  for (;;) {
+    const char* name = listing.names_.data() + record.name_offset;
+    const ssize_t result = ::readlinkat(directory_.fd(), name, target.data(), target.size());
+    if (result < 0) {
+      record.sys_errno = errno;
+      return;
+    }
+    const auto target_bytes = static_cast<size_t>(result);
+    if (target_bytes < target.size()) {  // else it may have been cut
+      record.target_size_bytes = static_cast<uint32_t>(target_bytes);
+      record.target_offset = listing.append_text({target.data(), target_bytes});
+      return;
+    }
+    if (target.size() >= kLinkTargetBytesMax) {
+      record.sys_errno = ENAMETOOLONG;
+      return;
+    }
+    target.resize(2 * target.size());
+  }
+}
+
+Result<DirectoryListing> read_directory(const File& directory) {
+  DirectoryListing listing;
+  PIECEWORK_TRY(DirectoryReader(directory).next(listing));
+  return listing;
+}
+
+}  // namespace piecework::io
