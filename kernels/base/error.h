@@ -9,6 +9,8 @@
 #include <string_view>
 #include <tl/expected.hpp>
 
+#include "kernels/base/text.h"
+
 namespace piecework {
 
 enum class ErrorCode : uint8_t {
@@ -52,9 +54,6 @@ Error errno_error(int sys_errno, ErrorSide side, std::string_view message);
 inline tl::unexpected<Error> fail_errno(int sys_errno, ErrorSide side, std::string_view message) {
   return tl::unexpected<Error>(errno_error(sys_errno, side, message));
 }
-
-// `text` with control bytes, quotes and bytes that are not UTF-8 escaped as \xNN: safe for a terminal and for messages.
-std::string printable(std::string_view text);
 
 }  // namespace piecework
 

@@ -1,0 +1,20 @@
+// Text made of bytes that somebody else chose: names in messages, on terminals and in JSON.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "kernels/base/bytes.h"
+
+namespace piecework {
+
+// `text` with control bytes and bytes that are not UTF-8 escaped as \xNN: safe for a terminal and for messages.
+std::string printable(std::string_view text);
+
+// Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF).
+bool is_utf8(std::string_view text);
+
+// RFC 4648 base64 with padding.
+std::string base64(ByteSpan bytes);
+
+}  // namespace piecework
