@@ -18,6 +18,9 @@ using AddCommand = void (*)(CLI::App&, Invocation&);
 constexpr AddCommand kCommands[] = {
     add_commp_command,
     add_fr32_command,
+    add_plan_command,
+    add_pack_command,
+    add_bench_command,
     add_info_command,
 };
 

@@ -20,7 +20,9 @@ Status compare(const CidView& cid, ByteSpan actual) {
 }  // namespace
 
 Error digest_mismatch(const CidView& cid, ByteSpan actual) {
-  return Error{ErrorCode::kCorrupt, ErrorSide::kSource, 0,
+  return Error{ErrorCode::kCorrupt,
+               ErrorSide::kSource,
+               0,
                fmt::format("block {}: its data has the {} digest {}, expected {}", cid_text(cid.bytes),
                            hash_name(cid.multihash.code), to_hex(actual), to_hex(cid.multihash.digest)),
                {}};

@@ -1,5 +1,5 @@
-// A section of a CAR taken apart: its CID and its data, and whether the one names the other. Source: formats.md 1 and 7.
-// Framing is io/car_reader.h.
+// A section of a CAR taken apart: its CID and its data, and whether the one names the other. Source: formats.md 1
+// and 7. Framing is io/car_reader.h.
 #pragma once
 
 #include <cstddef>

@@ -38,8 +38,8 @@ class CborReader {
  public:
   explicit CborReader(ByteSpan bytes) : bytes_(bytes) {}
 
-  // Reads a head. Refuses non-minimal arguments, indefinite lengths, reserved values, simple values other than false, true
-  // and null, floats of other than 64 bits or not finite.
+  // Reads a head. Refuses non-minimal arguments, indefinite lengths, reserved values, simple values other than false,
+  // true and null, floats of other than 64 bits or not finite.
   Result<CborHead> read_head();
   // Reads the content of a byte or text string whose head was just read; text must be UTF-8.
   Result<ByteSpan> read_content(const CborHead& head);

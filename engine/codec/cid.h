@@ -4,8 +4,8 @@
 //   CIDv0  12 20 <32 bytes>                        exactly 34 bytes: dag-pb, sha2-256; text base58btc "Qm..."
 //   CIDv1  varint(1) varint(codec) multihash       text multibase; emitted as base32 "b..."
 //
-// A block is named by the whole CID (version, codec, multihash): the same bytes linked once as raw and once as dag-pb are
-// two blocks, since only one of them has children.
+// A block is named by the whole CID (version, codec, multihash): the same bytes linked once as raw and once as dag-pb
+// are two blocks, since only one of them has children.
 #pragma once
 
 #include <array>

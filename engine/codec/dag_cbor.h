@@ -2,8 +2,8 @@
 // and specs/transport/car/carv1, formats.md 7.
 //
 // Decoding is strict (minimal integers and lengths, definite lengths, map keys that are text, in order and none twice,
-// tag 42 alone and with a CID behind its 00 byte, 64-bit floats, no trailing bytes), never recursive, and takes no memory
-// for lengths that a block merely declares. Writing general dag-cbor is not done here.
+// tag 42 alone and with a CID behind its 00 byte, 64-bit floats, no trailing bytes), never recursive, and takes no
+// memory for lengths that a block merely declares. Writing general dag-cbor is not done here.
 #pragma once
 
 #include <cstddef>
@@ -28,8 +28,8 @@ struct CarHeader {
   std::vector<CidView> roots;  // in stored order, duplicates included; point into the header
 };
 
-// Decodes the header of a CARv1 (without its varint): the map {roots, version: 1} and nothing else; an empty list of roots
-// is accepted. Errors: kCorrupt, with the offset in the header.
+// Decodes the header of a CARv1 (without its varint): the map {roots, version: 1} and nothing else; an empty list of
+// roots is accepted. Errors: kCorrupt, with the offset in the header.
 Result<CarHeader> decode_car_v1_header(ByteSpan header);
 
 // Whether `header` is the body of the CARv2 pragma, {version: 2}.

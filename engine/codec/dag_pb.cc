@@ -73,8 +73,8 @@ Result<PbLink> decode_link(ByteSpan body, size_t offset_bytes) {
 uint8_t* encode_pb_link(uint8_t* target, ByteSpan cid, std::string_view name_prefix, std::string_view name,
                         uint64_t tsize) {
   const size_t name_bytes = name_prefix.size() + name.size();
-  const size_t body_bytes = 1 + varint_bytes(cid.size()) + cid.size() + 1 + varint_bytes(name_bytes) + name_bytes + 1 +
-                            varint_bytes(tsize);
+  const size_t body_bytes =
+      1 + varint_bytes(cid.size()) + cid.size() + 1 + varint_bytes(name_bytes) + name_bytes + 1 + varint_bytes(tsize);
   *target++ = kTagNodeLink;
   target = encode_varint(target, body_bytes);
   *target++ = kTagLinkHash;

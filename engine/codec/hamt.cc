@@ -1,5 +1,5 @@
-// The rules of HAMT shards on reading; see unixfs.h. Source: formats.md 6; CVE-2023-23625, CVE-2023-23626, CVE-2023-23631
-// are what happens without them.
+// The rules of HAMT shards on reading; see unixfs.h. Source: formats.md 6; CVE-2023-23625, CVE-2023-23626,
+// CVE-2023-23631 are what happens without them.
 #include <fmt/format.h>
 
 #include <bit>

@@ -143,7 +143,8 @@ Result<std::vector<uint8_t>> decode_multibase(std::string_view text) {
     case 'm':
       return decode_bits(digits, kBase64, 6);
     default:
-      return invalid(fmt::format("multibase prefix '{}', expected one of b B z f F k u m", printable(text.substr(0, 1))));
+      return invalid(
+          fmt::format("multibase prefix '{}', expected one of b B z f F k u m", printable(text.substr(0, 1))));
   }
 }
 

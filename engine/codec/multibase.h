@@ -1,7 +1,8 @@
 // Multibase text: one prefix character, then the bytes in that base. Source: multiformats/multibase, RFC 4648.
 //
-// Decoding is strict: no padding, no characters outside the alphabet, bits that carry nothing must be zero; so every byte
-// string has one text per base. Text longer than 1,024 characters is refused: base conversion (58, 36) is quadratic.
+// Decoding is strict: no padding, no characters outside the alphabet, bits that carry nothing must be zero; so every
+// byte string has one text per base. Text longer than 1,024 characters is refused: base conversion (58, 36) is
+// quadratic.
 #pragma once
 
 #include <cstdint>

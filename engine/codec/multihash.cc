@@ -39,8 +39,8 @@ Result<DecodedMultihash> decode_multihash_prefix(ByteSpan source) {
   if (length.status != VarintStatus::kOk) return corrupt("multihash: bad varint of the digest length");
   const ByteSpan rest = source.subspan(code.length_bytes + length.length_bytes);
   if (length.value > kMultihashDigestBytesMax) {
-    return corrupt(fmt::format("multihash: digest of {} bytes, at most {} are accepted", length.value,
-                               kMultihashDigestBytesMax));
+    return corrupt(
+        fmt::format("multihash: digest of {} bytes, at most {} are accepted", length.value, kMultihashDigestBytesMax));
   }
   if (length.value > rest.size()) {
     return corrupt(fmt::format("multihash: digest of {} bytes, {} bytes follow", length.value, rest.size()));

@@ -1,7 +1,7 @@
 // Multihashes: varint(code) varint(digest length) digest. Source: multiformats/multihash, formats.md 1.
 //
-// Decoding is strict: minimal varints, a digest of at most 128 bytes (the limit of boxo/verifcid) and, for the functions
-// known here, exactly the length of the function's output; a truncated sha2-256 is no proof of 256 bits.
+// Decoding is strict: minimal varints, a digest of at most 128 bytes (the limit of boxo/verifcid) and, for the
+// functions known here, exactly the length of the function's output; a truncated sha2-256 is no proof of 256 bits.
 #pragma once
 
 #include <cstddef>
@@ -18,9 +18,9 @@ inline constexpr uint64_t kHashSha1 = 0x11;
 inline constexpr uint64_t kHashSha2_256 = 0x12;
 inline constexpr uint64_t kHashSha2_512 = 0x13;
 inline constexpr uint64_t kHashBlake3 = 0x1e;
-inline constexpr uint64_t kHashMurmur3X64_64 = 0x22;        // the hash of HAMT directories only, never of a CID
-inline constexpr uint64_t kHashPieceTreeV2 = 0x1011;        // fr32-sha2-256-trunc254-padded-binary-tree (FRC-0069)
-inline constexpr uint64_t kHashPieceTreeV1 = 0x1012;        // sha2-256-trunc254-padded
+inline constexpr uint64_t kHashMurmur3X64_64 = 0x22;  // the hash of HAMT directories only, never of a CID
+inline constexpr uint64_t kHashPieceTreeV2 = 0x1011;  // fr32-sha2-256-trunc254-padded-binary-tree (FRC-0069)
+inline constexpr uint64_t kHashPieceTreeV1 = 0x1012;  // sha2-256-trunc254-padded
 inline constexpr uint64_t kHashBlake2b256 = 0xb220;
 
 inline constexpr size_t kMultihashDigestBytesMax = 128;

@@ -1,7 +1,8 @@
 // Piece CIDs, versions 1 and 2. Source: FRC-0069, formats.md 8.
 //
 //   v1   01 81e203 9220 20 <32-byte root>                          "baga6ea4seaq..."; says nothing about the size
-//   v2   01 55 9120 <len> varint(padding) u8(height) <32 bytes>    "bafkzcib..."; payload = (32 << height)/128*127 - padding
+//   v2   01 55 9120 <len> varint(padding) u8(height) <32 bytes>    "bafkzcib..."; payload = (32 << height)/128*127 -
+//   padding
 //
 // Payloads of 0..64 bytes have v2 CIDs by FRC-0069, though Go's go-fil-commcid refuses them; they are accepted here.
 #pragma once
@@ -28,8 +29,8 @@ struct PieceCid {
   uint64_t payload_bytes = 0;
 };
 
-// A piece CID of either version from text in any accepted multibase. Refuses a v2 CID whose payload belongs in a smaller
-// tree, and a root that is no 254-bit node. Errors: kInvalidArgument (side kConfig).
+// A piece CID of either version from text in any accepted multibase. Refuses a v2 CID whose payload belongs in a
+// smaller tree, and a root that is no 254-bit node. Errors: kInvalidArgument (side kConfig).
 Result<PieceCid> parse_piece_cid(std::string_view text);
 
 }  // namespace piecework::engine

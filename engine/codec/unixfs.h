@@ -8,8 +8,8 @@
 //   symlink          08 04 12 <len> target                  no filesize
 //   HAMT shard       08 05 12 <len> bitfield 28 22 30 80 02
 //
-// Lengths count the Data message alone; engine/codec/dag_pb.h wraps it. Encoders write into memory that the caller sized
-// with the length functions and return the first byte after what they wrote.
+// Lengths count the Data message alone; engine/codec/dag_pb.h wraps it. Encoders write into memory that the caller
+// sized with the length functions and return the first byte after what they wrote.
 #pragma once
 
 #include <array>
@@ -32,8 +32,8 @@ enum class UnixfsType : uint8_t { kRaw = 0, kDirectory = 1, kFile = 2, kMetadata
 inline constexpr size_t kUnixfsDirectoryBytes = 2;
 uint8_t* encode_unixfs_directory(uint8_t* target);
 
-// A dag-pb leaf of `content_bytes`: prefix, the content (the caller's), suffix. Of an empty file the prefix is "08 02" and
-// the suffix "18 00".
+// A dag-pb leaf of `content_bytes`: prefix, the content (the caller's), suffix. Of an empty file the prefix is "08 02"
+// and the suffix "18 00".
 constexpr size_t unixfs_leaf_prefix_bytes(uint64_t content_bytes) {
   return content_bytes == 0 ? 2 : 3 + varint_bytes(content_bytes);
 }
@@ -58,12 +58,12 @@ uint8_t* encode_unixfs_symlink(uint8_t* target, std::string_view target_path);
 // ---- HAMT -----------------------------------------------------------------------------------------------------------
 
 inline constexpr unsigned kHamtFanout = 256;
-inline constexpr unsigned kHamtLevelsMax = 8;         // of 8 bits each in a 64-bit hash
-inline constexpr size_t kHamtPrefixBytes = 2;         // hexadecimal digits before a name, at fanout 256
-inline constexpr unsigned kHamtFanoutMax = 1024;      // of foreign shards, as in boxo
+inline constexpr unsigned kHamtLevelsMax = 8;     // of 8 bits each in a 64-bit hash
+inline constexpr size_t kHamtPrefixBytes = 2;     // hexadecimal digits before a name, at fanout 256
+inline constexpr unsigned kHamtFanoutMax = 1024;  // of foreign shards, as in boxo
 
-// Which buckets of a shard of fanout 256 hold something. Encoded big-endian with leading zero bytes trimmed: bucket 0 is
-// the lowest bit of the last byte.
+// Which buckets of a shard of fanout 256 hold something. Encoded big-endian with leading zero bytes trimmed: bucket 0
+// is the lowest bit of the last byte.
 class HamtBitfield {
  public:
   void set(uint8_t bucket) { words_[bucket / 64] |= uint64_t{1} << (bucket % 64); }
@@ -78,7 +78,9 @@ class HamtBitfield {
 
 // Length of the bitfield whose highest set bucket this is.
 constexpr size_t hamt_bitfield_bytes(uint8_t highest_bucket) { return size_t{highest_bucket} / 8 + 1; }
-constexpr size_t unixfs_hamt_bytes(size_t bitfield_bytes) { return 2 + 1 + varint_bytes(bitfield_bytes) + bitfield_bytes + 5; }
+constexpr size_t unixfs_hamt_bytes(size_t bitfield_bytes) {
+  return 2 + 1 + varint_bytes(bitfield_bytes) + bitfield_bytes + 5;
+}
 uint8_t* encode_unixfs_hamt(uint8_t* target, const HamtBitfield& bitfield);
 
 // The two upper-case hexadecimal digits of a bucket at fanout 256.
@@ -107,9 +109,9 @@ struct UnixfsData {
   size_t content_bytes() const { return data ? data->size() : 0; }
 };
 
-// Decodes a Data message: refuses a missing or unknown Type, a singular field twice, a wrong wire type, block sizes whose
-// sum passes 64 bits, an mtime without seconds or with nanoseconds outside 1..999,999,999. Skips unknown fields, as
-// protobuf does. Errors: kCorrupt, with the offset in the message.
+// Decodes a Data message: refuses a missing or unknown Type, a singular field twice, a wrong wire type, block sizes
+// whose sum passes 64 bits, an mtime without seconds or with nanoseconds outside 1..999,999,999. Skips unknown fields,
+// as protobuf does. Errors: kCorrupt, with the offset in the message.
 Result<UnixfsData> decode_unixfs(ByteSpan message);
 
 // The block sizes of a decoded message, one after the other, packed or not. Thread-compatible.
@@ -128,8 +130,8 @@ class UnixfsBlockSizes {
 // data, no names on the links of a file; no links on a symlink; the rules of check_hamt_shard. Errors: kCorrupt.
 Status check_unixfs_node(const PbNode& node, const UnixfsData& data);
 
-// A HAMT shard's shape, checked: hash murmur3, fanout a power of two in 8..1024, as many set bits as links, every link's
-// prefix names a set bit, in order and none twice. Errors: kCorrupt.
+// A HAMT shard's shape, checked: hash murmur3, fanout a power of two in 8..1024, as many set bits as links, every
+// link's prefix names a set bit, in order and none twice. Errors: kCorrupt.
 struct HamtShape {
   unsigned fanout = kHamtFanout;
   unsigned bits_per_level = 8;

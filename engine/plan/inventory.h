@@ -43,6 +43,8 @@ struct Source {
 struct SkippedItem {
   std::string path;
   std::string reason;
+  EntryIndex position = 0;  // of the entry that follows it in walk order
+  uint32_t batch = 0;       // that it would have been in
 };
 
 class Inventory {

@@ -14,10 +14,21 @@ bool exclude_and_retry(const Error& error, ScanOptions& scan) {
   const bool source_error = error.side == ErrorSide::kSource && !error.path.empty();
   if (scan.on_error != SourceErrorPolicy::kSkip || !source_error) return false;
   const auto by_path = [](const SkippedItem& a, const SkippedItem& b) { return a.path < b.path; };
-  const SkippedItem item{error.path, error.message};
+  const SkippedItem item{error.path, error.message, 0, 0};
   scan.excluded_items.insert(
       std::upper_bound(scan.excluded_items.begin(), scan.excluded_items.end(), item, by_path), item);
   return true;
+}
+
+// Which batch each skipped item would have been in.
+std::vector<SkippedItem> skipped_by_batch(const Inventory& inventory, const std::vector<EntryRange>& ranges) {
+  std::vector<SkippedItem> skipped = inventory.skipped;
+  for (SkippedItem& item : skipped) {
+    const auto after = std::upper_bound(ranges.begin(), ranges.end(), item.position,
+                                        [](EntryIndex position, const EntryRange& range) { return position < range.end; });
+    item.batch = static_cast<uint32_t>(std::min<size_t>(after - ranges.begin(), ranges.size() - 1));
+  }
+  return skipped;
 }
 
 Status check_not_empty(const Inventory& inventory, const SourceSet& sources) {
@@ -59,7 +70,7 @@ Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& reque
       PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(inventory, *classes, request.options.profile, range));
       PIECEWORK_TRY(writer->add_batch(layout));
     }
-    return writer->finish(inventory);
+    return writer->finish(inventory, skipped_by_batch(inventory, ranges));
   }
 }
 

@@ -18,7 +18,8 @@ constexpr char kSchema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;"
     "CREATE TABLE sources(position INTEGER PRIMARY KEY, name BLOB NOT NULL, path BLOB NOT NULL, is_directory INTEGER NOT NULL)"
     " STRICT;"
-    "CREATE TABLE skipped(position INTEGER PRIMARY KEY, path BLOB NOT NULL, reason TEXT NOT NULL) STRICT;"
+    "CREATE TABLE skipped(position INTEGER PRIMARY KEY, path BLOB NOT NULL, reason TEXT NOT NULL, batch INTEGER NOT NULL)"
+    " STRICT;"
     "CREATE TABLE batches(batch INTEGER PRIMARY KEY, digest BLOB NOT NULL, car_bytes INTEGER NOT NULL,"
     " block_count INTEGER NOT NULL, file_count INTEGER NOT NULL, source_bytes INTEGER NOT NULL,"
     " duplicate_bytes INTEGER NOT NULL, class_count INTEGER NOT NULL) STRICT;"
@@ -165,10 +166,10 @@ Status PlanWriter::add_batch(BatchLayout& layout) {
   return {};
 }
 
-Result<PlanSummary> PlanWriter::finish(const Inventory& inventory) {
+Result<PlanSummary> PlanWriter::finish(const Inventory& inventory, std::vector<SkippedItem> skipped) {
+  summary_.skipped = std::move(skipped);
   summary_.sources = inventory.sources;
   summary_.root_joins_sources = inventory.root_joins_sources;
-  summary_.skipped = inventory.skipped;
   summary_.digest = plan_digest(summary_);
   sink_.reset();  // its statement must be gone before the database closes
   {
@@ -183,10 +184,11 @@ Result<PlanSummary> PlanWriter::finish(const Inventory& inventory) {
       source_row.bind(1, i).bind_blob(2, as_bytes(source.name)).bind_blob(3, as_bytes(source.path));
       PIECEWORK_TRY(source_row.bind(4, source.is_directory).run());
     }
-    PIECEWORK_ASSIGN(Statement skipped_row, database_.prepare("INSERT INTO skipped VALUES(?, ?, ?)"));
+    PIECEWORK_ASSIGN(Statement skipped_row, database_.prepare("INSERT INTO skipped VALUES(?, ?, ?, ?)"));
     for (size_t i = 0; i < summary_.skipped.size(); ++i) {
       const SkippedItem& item = summary_.skipped[i];
-      PIECEWORK_TRY(skipped_row.bind(1, i).bind_blob(2, as_bytes(item.path)).bind_text(3, item.reason).run());
+      skipped_row.bind(1, i).bind_blob(2, as_bytes(item.path)).bind_text(3, item.reason);
+      PIECEWORK_TRY(skipped_row.bind(4, item.batch).run());
     }
     PIECEWORK_ASSIGN(Statement batch_row, database_.prepare("INSERT INTO batches VALUES(?, ?, ?, ?, ?, ?, ?, ?)"));
     for (const PlannedBatch& batch : summary_.batches) {
@@ -251,11 +253,12 @@ Status PlanReader::read_summary(const std::string& path) {
     summary_.sources.push_back({std::string(as_text(sources.column_blob(0))), std::string(as_text(sources.column_blob(1))),
                                 sources.column_uint64(2) != 0});
   }
-  PIECEWORK_ASSIGN(Statement skipped, database_.prepare("SELECT path, reason FROM skipped ORDER BY position"));
+  PIECEWORK_ASSIGN(Statement skipped, database_.prepare("SELECT path, reason, batch FROM skipped ORDER BY position"));
   for (;;) {
     PIECEWORK_ASSIGN(const bool row, skipped.step());
     if (!row) break;
-    summary_.skipped.push_back({std::string(as_text(skipped.column_blob(0))), std::string(skipped.column_text(1))});
+    summary_.skipped.push_back({std::string(as_text(skipped.column_blob(0))), std::string(skipped.column_text(1)), 0,
+                                static_cast<uint32_t>(skipped.column_uint64(2))});
   }
   PIECEWORK_ASSIGN(Statement batches, database_.prepare("SELECT * FROM batches ORDER BY batch"));
   for (;;) {

@@ -3,7 +3,7 @@
 //
 //   meta(key, value)                    format, plan digest, options
 //   sources(position, name, path, ...)  paths as opened; only names are part of the digest
-//   skipped(path, reason)               what was left out, and why
+//   skipped(path, reason, batch)        what was left out, why, and of which batch
 //   batches(batch, digest, totals...)
 //   records(batch, sequence, raw_bytes, data)   layout records (record_codec.h) in zstd frames of about 256 KiB
 //
@@ -51,7 +51,7 @@ class PlanWriter {
 
   // Appends the next batch.
   Status add_batch(BatchLayout& layout);
-  Result<PlanSummary> finish(const Inventory& inventory);
+  Result<PlanSummary> finish(const Inventory& inventory, std::vector<SkippedItem> skipped);
 
  private:
   class BatchSink;

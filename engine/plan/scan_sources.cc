@@ -127,8 +127,7 @@ class Walker {
     append_component(source_path_, entry.name);
     if (!options_.include_hidden && entry.name.front() == '.') return {};
     if (const SkippedItem* item = excluded_item()) {
-      inventory_.skipped.push_back(*item);
-      return {};
+      return skip(item->reason);
     }
     if (options_.entries_seen != nullptr) options_.entries_seen->fetch_add(1, std::memory_order_relaxed);
     return add_entry(entry);
@@ -204,7 +203,7 @@ class Walker {
   }
 
   Status skip(std::string reason) {
-    inventory_.skipped.push_back({tree_path_, std::move(reason)});
+    inventory_.skipped.push_back({tree_path_, std::move(reason), inventory_.entry_count(), 0});
     return {};
   }
 

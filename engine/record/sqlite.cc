@@ -111,7 +111,7 @@ std::string_view Statement::column_text(int column) const {
 
 Result<Database> Database::create(const std::string& path) {
   PIECEWORK_ASSIGN(sqlite3 * handle,
-                   open_handle(path, "", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, ErrorSide::kDestination));
+                   open_handle(path, "?nolock=1", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, ErrorSide::kDestination));
   Database database(handle, path, ErrorSide::kDestination);
   PIECEWORK_TRY(database.execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=16384;"
                                  "PRAGMA locking_mode=EXCLUSIVE;"));

@@ -47,7 +47,8 @@ class Statement {
 
 class Database {
  public:
-  // A new, empty file at `path`, written without a journal: it is complete only once the caller has published it.
+  // An empty file at `path`, made where it is missing; written without a journal and without SQLite's locks: it is the
+  // caller's alone, and complete only once the caller has published it.
   static Result<Database> create(const std::string& path);
   // An existing file that nobody changes any more (SQLite's immutable mode: no locks, no journal is looked for).
   static Result<Database> open_immutable(const std::string& path, ErrorSide side);

@@ -50,4 +50,9 @@ Status decompress_frame(ByteSpan frame, uint64_t content_bytes_max, std::vector<
   return {};
 }
 
+uint64_t first_frame_bytes(ByteSpan bytes) {
+  const size_t length = ZSTD_findFrameCompressedSize(bytes.data(), bytes.size());
+  return ZSTD_isError(length) ? 0 : length;
+}
+
 }  // namespace piecework::engine

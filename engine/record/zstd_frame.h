@@ -29,4 +29,7 @@ class ZstdCompressor {
 // Errors: kCorrupt where it is no frame, does not state its size, or holds more than `content_bytes_max`.
 Status decompress_frame(ByteSpan frame, uint64_t content_bytes_max, std::vector<uint8_t>& target);
 
+// Length of the frame that `bytes` begins with; 0 where it is not all there, or no frame.
+uint64_t first_frame_bytes(ByteSpan bytes);
+
 }  // namespace piecework::engine

@@ -17,3 +17,8 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 if(PIECEWORK_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
+# Where ccache is installed, build directories share their objects.
+find_program(PIECEWORK_CCACHE ccache)
+if(PIECEWORK_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${PIECEWORK_CCACHE})
+endif()

@@ -1,0 +1,46 @@
+// The stages of the piece pipeline as plain functions on a run, testable without threads.
+#pragma once
+
+#include <memory>
+
+#include "engine/piece/piece_pipeline.h"
+#include "engine/piece/run_builder.h"
+#include "engine/piece/segment_assembler.h"
+#include "engine/piece/source_reader.h"
+
+namespace piecework::engine {
+
+// All stages of one piece. source(), fill() and commit() are serial, each called in run order; the others may run on any
+// number of runs at once. Every stage but source() passes a failed run on untouched.
+class PieceStages {
+ public:
+  PieceStages(BatchReader records, ClassStore classes, const PieceInputs& inputs);
+
+  // Fills `run` with the next sections; false: there are none, or the piece has failed.
+  bool source(Run& run);
+  void read(Run& run, std::function<void()> done) { reader_.read(run, std::move(done)); }
+  void digest(Run& run) const;
+  void fill(Run& run);
+  void hash(Run& run) const;
+  // The request that stores the run's bytes, or none where there is nothing to write.
+  [[nodiscard]] bool wants_write(const Run& run) const { return run.status.has_value() && inputs_.car_fd >= 0; }
+  [[nodiscard]] io::WriteRequest write_request(const Run& run) const;
+  void commit(Run& run);
+
+  // After the last commit.
+  Result<PieceOutcome> finish();
+
+ private:
+  Status commit_run(const Run& run);
+  Status store_late(const LateBytes& late);
+
+  const PieceInputs& inputs_;
+  RunBuilder builder_;
+  SourceReader reader_;
+  DagFiller filler_;
+  SegmentAssembler assembler_;
+  Status status_;                   // of the earliest failed run; commit() only
+  std::atomic<bool> failed_{false};
+};
+
+}  // namespace piecework::engine

@@ -1,0 +1,265 @@
+#include "engine/piece/run_builder.h"
+
+#include <fmt/format.h>
+
+#include "engine/codec/dag_cbor.h"
+#include "engine/layout/node_lengths.h"
+
+namespace piecework::engine {
+namespace {
+
+using Kind = SectionEvent::Kind;
+using Role = SectionEvent::Role;
+
+// More events than this end a run, so that a run of references or empty files stays small.
+constexpr size_t kEventsMax = 32768;
+constexpr size_t kArenaBytesMax = 8 * kMiB;
+// A file with more sections may be cut by the end of a run even where its bytes would fit.
+constexpr uint64_t kSectionsInOneRunMax = 1024;
+
+uint32_t append_text(std::vector<char>& arena, std::string_view text) {
+  const auto position = static_cast<uint32_t>(arena.size());
+  arena.insert(arena.end(), text.begin(), text.end());
+  return position;
+}
+
+}  // namespace
+
+RunBuilder::RunBuilder(BatchReader records, const Profile& profile, const PlannedBatch& batch)
+    : records_(std::move(records)), profile_(profile), batch_(batch), offset_bytes_(0) {}
+
+Status RunBuilder::fetch() {
+  PIECEWORK_ASSIGN(record_, records_.next());
+  if (record_ || batch_.totals.car_bytes == offset_bytes_) return {};
+  return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+              fmt::format("plan: batch {} comes to {} bytes, expected {}; make the plan again", batch_.batch, offset_bytes_,
+                          batch_.totals.car_bytes));
+}
+
+Result<bool> RunBuilder::build(Run& run) {
+  if (done_) return false;
+  run.sequence = sequence_;
+  if (sequence_ == 0) {
+    PIECEWORK_TRY(fetch());
+    if (!record_) return fail(ErrorCode::kCorrupt, ErrorSide::kConfig, "plan: a batch without records; make the plan again");
+    const bool raw_root = record_->kind == RecordKind::kFile && FileShape(record_->file_bytes, profile_).single_leaf();
+    offset_bytes_ = car_v1_header_bytes(raw_root ? profile_.leaf_cid_bytes() : profile_.node_cid_bytes());
+  }
+  // The first run also holds the CAR's header, a hole until the root is known.
+  run.begin_bytes = sequence_ == 0 ? 0 : offset_bytes_;
+  while ((run.events.size() < kEventsMax && run.arena.size() < kArenaBytesMax) || (file_ && file_->shared == nullptr)) {
+    if (file_) {
+      if (place_file_node(run) == Step::kRunFull) break;
+      if (!file_) PIECEWORK_TRY(fetch());
+      continue;
+    }
+    if (!record_) {
+      done_ = true;
+      break;
+    }
+    if (place_record(run) == Step::kRunFull) break;
+    if (!file_) PIECEWORK_TRY(fetch());
+  }
+  run.length_bytes = static_cast<uint32_t>(offset_bytes_ - run.begin_bytes);
+  run.is_last = done_;
+  ++sequence_;
+  return true;
+}
+
+bool RunBuilder::fits(const Run& run, uint64_t bytes) const {
+  const uint64_t used = run.buffer_phase() + (offset_bytes_ - run.begin_bytes);
+  return used + bytes <= run.slot.bytes.size();
+}
+
+SectionEvent RunBuilder::event_of(Run& run, Kind kind, Role role) {
+  SectionEvent event;
+  event.kind = kind;
+  event.role = role;
+  event.bucket = static_cast<int16_t>(record_->bucket);
+  event.name_position = append_text(run.arena, record_->name);
+  event.name_bytes = static_cast<uint8_t>(record_->name.size());
+  event.class_index = record_->class_index;
+  event.tsize = record_->tsize;
+  event.file_bytes = record_->file_bytes;
+  return event;
+}
+
+void RunBuilder::place_section(Run& run, SectionEvent& event, uint32_t cid_bytes, uint64_t block_bytes) {
+  event.offset_bytes = offset_bytes_;
+  event.block_bytes = static_cast<uint32_t>(block_bytes);
+  event.header_bytes = section_header_bytes(cid_bytes, block_bytes);
+  if (event.kind != Kind::kEnter) event.digest_index = run.digest_count++;
+  offset_bytes_ += event.header_bytes + block_bytes;
+}
+
+RunBuilder::Step RunBuilder::place_record(Run& run) {
+  switch (record_->kind) {
+    case RecordKind::kDirectory:
+    case RecordKind::kShard: return place_directory(run);
+    case RecordKind::kSymlink: return place_symlink(run);
+    case RecordKind::kFile: return place_file(run);
+  }
+  return Step::kPlaced;
+}
+
+RunBuilder::Step RunBuilder::place_directory(Run& run) {
+  const bool is_directory = record_->kind == RecordKind::kDirectory;
+  const Role role = is_directory ? Role::kDirectory : Role::kShard;
+  const uint32_t cid_bytes = profile_.node_cid_bytes();
+  const bool is_written = !record_->is_reference && !record_->is_shadow;
+  if (is_written && !fits(run, section_bytes(cid_bytes, record_->block_bytes))) return Step::kRunFull;
+  if (record_->is_reference) {
+    SectionEvent event = event_of(run, Kind::kRefer, role);
+    run.events.push_back(event);
+  }
+  // Below a reference to a shard the entries belong to the directory around it: there is no path to enter.
+  const bool enters = is_written || is_directory;
+  SectionEvent event = event_of(run, is_written ? Kind::kEnter : Kind::kShadowEnter, role);
+  event.is_hamt = record_->is_hamt || !is_directory;
+  if (is_written) place_section(run, event, cid_bytes, record_->block_bytes);
+  if (enters) run.events.push_back(event);
+  open_node(run, record_->child_count, !is_written, is_directory);
+  return Step::kPlaced;
+}
+
+RunBuilder::Step RunBuilder::place_symlink(Run& run) {
+  const uint64_t block_bytes = symlink_data_bytes(record_->target.size());
+  const uint32_t cid_bytes = profile_.node_cid_bytes();
+  const bool is_written = !record_->is_reference && !record_->is_shadow;
+  if (is_written && !fits(run, section_bytes(cid_bytes, block_bytes))) return Step::kRunFull;
+  const Kind kind = record_->is_shadow ? Kind::kShadowSymlink : record_->is_reference ? Kind::kRefer : Kind::kSymlink;
+  SectionEvent event = event_of(run, kind, Role::kSymlink);
+  append_text(run.arena, record_->target);
+  event.target_bytes = static_cast<uint32_t>(record_->target.size());
+  event.tsize = block_bytes;
+  if (is_written) place_section(run, event, cid_bytes, block_bytes);
+  run.events.push_back(event);
+  finish_node(run);
+  return Step::kPlaced;
+}
+
+RunBuilder::Step RunBuilder::place_file(Run& run) {
+  CurrentFile file{FileShape(record_->file_bytes, profile_), {}, {}, false, 0, {}, nullptr, {}, 0, 0, UINT64_MAX, 0};
+  file.path = path_;
+  if (!file.path.empty() && !record_->name.empty()) file.path += '/';
+  file.path += record_->name;
+  file.mtime_ns = record_->mtime_ns;
+  file.file_bytes = record_->file_bytes;
+  if (record_->is_reference || record_->is_shadow) {
+    SectionEvent event = event_of(run, record_->is_shadow ? Kind::kShadowFile : Kind::kRefer, Role::kFile);
+    event.tsize = file.shape.root().tsize;
+    run.events.push_back(event);
+    file_.emplace(std::move(file));
+    add_file(run, nullptr);  // checked, not read
+    file_.reset();
+    finish_node(run);
+    return Step::kPlaced;
+  }
+  const bool in_one_run = file.shape.section_count() <= kSectionsInOneRunMax && fits(run, file.shape.sections_bytes());
+  if (!in_one_run && !fits(run, section_bytes(profile_.node_cid_bytes(), file.shape.root().block_bytes))) {
+    return Step::kRunFull;
+  }
+  if (!in_one_run) file.shared = std::make_shared<SharedFile>();
+  file.marks.assign(record_->marks.begin(), record_->marks.end());
+  file.walk = FileWalk(file.shape, profile_.max_links);
+  file.has_place = file.walk.next(file.place);
+  file_.emplace(std::move(file));
+  place_file_node(run);  // the root, while the record is at hand; it fits
+  return Step::kPlaced;
+}
+
+RunBuilder::Step RunBuilder::place_file_node(Run& run) {
+  CurrentFile& file = *file_;
+  const bool is_root = file.place.level + 1 == file.shape.level_count();
+  const bool is_leaf = file.place.level == 0;
+  const FileNode& node = file.shape.node(file.place.level, file.place.index);
+  const uint32_t cid_bytes = is_leaf ? profile_.leaf_cid_bytes() : profile_.node_cid_bytes();
+  const NodeMark mark = is_root || file.marks.empty() ? NodeMark{} : file.marks[file.next_mark];
+  const bool is_written = mark.kind != NodeMark::Kind::kRefer;
+  if (is_written && !fits(run, section_bytes(cid_bytes, node.block_bytes))) return Step::kRunFull;
+
+  SectionEvent event;
+  if (is_root) event = event_of(run, Kind::kLeaf, Role::kFile);
+  event.kind = !is_written ? Kind::kRefer : is_leaf ? Kind::kLeaf : Kind::kEnter;
+  event.tsize = node.tsize;
+  event.file_bytes = node.file_bytes;
+  if (!is_root) event.class_index = mark.class_index;
+  if (is_written) place_section(run, event, cid_bytes, node.block_bytes);
+  run.events.push_back(event);
+  if (is_written && is_leaf) add_leaf_extent(run, event, node.file_bytes);
+  if (!is_written && !is_leaf) file.walk.skip_children();
+  if (!is_root && !file.marks.empty()) ++file.next_mark;
+
+  const FileNodePlace placed = file.place;
+  file.has_place = file.walk.next(file.place);
+  if (!file.has_place) {
+    if (file.run_sequence == UINT64_MAX) add_file(run, nullptr);  // nothing of it was read: all chunks are references
+    file_.reset();
+  }
+  if (is_written && !is_leaf) {
+    // A node that is written has children below it, so the file is still at hand.
+    const uint64_t below = file_->shape.node_count(placed.level - 1);
+    open_node(run, std::min<uint64_t>(profile_.max_links, below - placed.index * profile_.max_links), false, false);
+  } else {
+    finish_node(run);
+  }
+  return Step::kPlaced;
+}
+
+void RunBuilder::add_leaf_extent(Run& run, const SectionEvent& event, uint64_t content_bytes) {
+  CurrentFile& file = *file_;
+  if (file.run_sequence != sequence_) {
+    file.file_index = add_file(run, file.shared);
+    file.run_sequence = sequence_;
+  }
+  if (content_bytes == 0) return;
+  const size_t block_offset = run.buffer_phase() + (event.offset_bytes - run.begin_bytes) + event.header_bytes;
+  // A dag-pb leaf has its Data field's header and the UnixFS prefix before the content.
+  const size_t prefix_bytes =
+      profile_.raw_leaves ? 0
+                          : pb_data_bytes(unixfs_leaf_bytes(content_bytes)) - unixfs_leaf_bytes(content_bytes) +
+                                unixfs_leaf_prefix_bytes(content_bytes);
+  run.extents.push_back({file.place.index * profile_.chunk_bytes, static_cast<uint32_t>(content_bytes),
+                         static_cast<uint32_t>(block_offset + prefix_bytes)});
+  run.files[file.file_index].extent_end = static_cast<uint32_t>(run.extents.size());
+}
+
+uint32_t RunBuilder::add_file(Run& run, std::shared_ptr<SharedFile> shared) {
+  FileToRead file;
+  file.path_position = append_text(run.arena, file_->path);
+  run.arena.push_back('\0');
+  file.path_bytes = static_cast<uint32_t>(file_->path.size());
+  file.extent_begin = file.extent_end = static_cast<uint32_t>(run.extents.size());
+  file.file_bytes = file_->file_bytes;
+  file.mtime_ns = file_->mtime_ns;
+  file.shared = std::move(shared);
+  run.files.push_back(std::move(file));
+  return static_cast<uint32_t>(run.files.size() - 1);
+}
+
+void RunBuilder::open_node(Run& run, uint64_t child_count, bool is_shadow, bool has_path) {
+  Open node{child_count, is_shadow, static_cast<uint32_t>(path_.size()), has_path};
+  if (has_path) {
+    if (!path_.empty() && !record_->name.empty()) path_ += '/';
+    path_ += record_->name;
+  }
+  open_.push_back(node);
+  if (child_count > 0) return;
+  open_.back().children_left = 1;  // an empty directory is finished as if its last child were
+  finish_node(run);
+}
+
+// A child of the innermost open node is done; closes every node that has no more to come.
+void RunBuilder::finish_node(Run& run) {
+  while (!open_.empty() && --open_.back().children_left == 0) {
+    const Open node = open_.back();
+    open_.pop_back();
+    if (node.has_path) path_.resize(node.path_bytes);
+    if (node.is_shadow && !node.has_path) continue;  // entries below a reference to a shard
+    SectionEvent event;
+    event.kind = node.is_shadow ? Kind::kShadowExit : Kind::kExit;
+    run.events.push_back(event);
+  }
+}
+
+}  // namespace piecework::engine

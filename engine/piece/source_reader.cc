@@ -1,0 +1,255 @@
+#include "engine/piece/source_reader.h"
+
+#include <fmt/format.h>
+
+#include <deque>
+#include <mutex>
+#include <optional>
+
+namespace piecework::engine {
+namespace {
+
+// Files of one run that are open at the same time while their bytes come from a disk.
+constexpr size_t kColdFilesMax = 128;
+
+std::string_view tree_path(const Run& run, const FileToRead& file) {
+  return run.text(file.path_position, file.path_bytes);
+}
+
+}  // namespace
+
+// What is left of a file that was not all in memory.
+struct SourceReader::ColdFile {
+  uint32_t file_index = 0;
+  uint32_t next_extent = 0;       // the first that is not (all) there
+  uint32_t extent_done_bytes = 0; // of it
+  io::UniqueFd owned_fd;          // empty for a shared file, or one that is still to be opened
+  int fd = -1;
+  io::FileStamp before;
+};
+
+// The files of one run that wait for a disk. Owns itself: deleted by the completion that finishes it.
+class SourceReader::ColdBatch {
+ public:
+  ColdBatch(const SourceReader& reader, Run& run, std::vector<ColdFile> files, std::function<void()> done)
+      : reader_(reader), run_(run), files_(std::move(files)), done_(std::move(done)), left_(files_.size()) {}
+
+  void start() {
+    // A batch may finish, and be deleted, inside the last of these calls.
+    const size_t lane_count = std::min(files_.size(), kColdFilesMax);
+    for (size_t i = 0; i < lane_count; ++i) lanes_.emplace_back(*this);
+    next_ = lane_count;
+    for (size_t i = 0; i < lane_count; ++i) start_file(lanes_[i], files_[i]);
+  }
+
+ private:
+  // One file at a time: open, then all its extents at once.
+  struct Lane {
+    explicit Lane(ColdBatch& owner) : batch(owner) {}
+    ColdBatch& batch;
+    ColdFile* file = nullptr;
+    io::Operation open;
+    std::unique_ptr<io::Operation[]> reads;
+    std::atomic<size_t> reads_left{0};
+  };
+
+  const FileToRead& source(const ColdFile& file) const { return run_.files[file.file_index]; }
+
+  void start_file(Lane& lane, ColdFile& file) {
+    lane.file = &file;
+    if (file.fd >= 0) return start_reads(lane);
+    const SourcePlace place = reader_.sources_.place(tree_path(run_, source(file)));
+    lane.open.request = io::OpenRequest{.directory_fd = place.directory->fd(), .path = place.path.data()};
+    lane.open.user = &lane;
+    lane.open.complete = [](io::Operation& operation) {
+      Lane& opened = *static_cast<Lane*>(operation.user);
+      opened.batch.opened(opened);
+    };
+    reader_.backend_.submit(lane.open);
+  }
+
+  void opened(Lane& lane) {
+    ColdFile& file = *lane.file;
+    if (!lane.open.result.ok()) {
+      fail_file(file, io::operation_error(lane.open, ErrorSide::kSource, reader_.describe(run_, source(file))));
+      return finish_file(lane);
+    }
+    file.owned_fd = io::UniqueFd(lane.open.result.fd);
+    file.fd = file.owned_fd.get();
+    auto stamp = io::stamp_fd(file.fd, ErrorSide::kSource, reader_.describe(run_, source(file)));
+    Status status = stamp ? reader_.check_before(run_, source(file), *stamp) : tl::unexpected<Error>(stamp.error());
+    if (!status) {
+      fail_file(file, std::move(status).error());
+      return finish_file(lane);
+    }
+    file.before = *stamp;
+    start_reads(lane);
+  }
+
+  void start_reads(Lane& lane) {
+    ColdFile& file = *lane.file;
+    const size_t read_count = source(file).extent_end - file.next_extent;
+    if (read_count == 0) return finish_file(lane);
+    lane.reads = std::make_unique<io::Operation[]>(read_count);
+    lane.reads_left = read_count;
+    std::vector<io::Operation*> operations(read_count);
+    for (size_t i = 0; i < read_count; ++i) {
+      const ReadExtent& extent = run_.extents[file.next_extent + i];
+      const uint32_t done_bytes = i == 0 ? file.extent_done_bytes : 0;
+      const MutableByteSpan target = run_.slot.bytes.subspan(extent.buffer_offset_bytes, extent.length_bytes);
+      io::Operation& operation = lane.reads[i];
+      operation.request = io::ReadRequest{file.fd, target.subspan(done_bytes), extent.file_offset_bytes + done_bytes};
+      operation.user = &lane;
+      operation.complete = [](io::Operation& completed) {
+        Lane& reading = *static_cast<Lane*>(completed.user);
+        reading.batch.read(reading, completed);
+      };
+      operations[i] = &operation;
+    }
+    reader_.backend_.submit(operations);
+  }
+
+  void read(Lane& lane, const io::Operation& operation) {
+    const FileToRead& file = source(*lane.file);
+    const io::ReadRequest& request = std::get<io::ReadRequest>(operation.request);
+    if (!operation.result.ok()) {
+      fail_file(*lane.file, io::operation_error(operation, ErrorSide::kSource, reader_.describe(run_, file)));
+    } else if (operation.result.done_bytes < request.target.size()) {
+      fail_file(*lane.file, {ErrorCode::kChanged, ErrorSide::kSource, 0,
+                             fmt::format("'{}' ends at {} bytes, the plan saw {}: it shrank while it was packed",
+                                         reader_.describe(run_, file),
+                                         request.offset_bytes + operation.result.done_bytes, file.file_bytes),
+                             {}});
+    }
+    if (lane.reads_left.fetch_sub(1) == 1) finish_file(lane);
+  }
+
+  void finish_file(Lane& lane) {
+    ColdFile& file = *lane.file;
+    if (file.fd >= 0) {
+      if (Status status = reader_.check_after(run_, source(file), file.fd, file.before); !status) {
+        fail_file(file, std::move(status).error());
+      }
+    }
+    file.owned_fd.reset();
+    const size_t next = next_.fetch_add(1);
+    // The count goes down last: whoever brings it to zero is alone with the batch.
+    const bool more = next < files_.size();
+    if (left_.fetch_sub(1) == 1) return finish();
+    if (more) start_file(lane, files_[next]);
+  }
+
+  void fail_file(const ColdFile& file, Error error) {
+    const std::lock_guard lock(mutex_);
+    if (first_ && first_->first <= file.file_index) return;
+    first_.emplace(file.file_index, with_path(std::move(error), run_, source(file)));
+  }
+
+  void finish() {
+    if (first_) run_.status = tl::unexpected<Error>(std::move(first_->second));
+    const std::function<void()> done = std::move(done_);
+    delete this;
+    done();
+  }
+
+  const SourceReader& reader_;
+  Run& run_;
+  std::vector<ColdFile> files_;
+  std::function<void()> done_;
+  std::deque<Lane> lanes_;
+  std::atomic<size_t> next_{0};
+  std::atomic<size_t> left_;
+  std::mutex mutex_;
+  std::optional<std::pair<uint32_t, Error>> first_;  // of the first file that failed, whatever the timing
+};
+
+std::string SourceReader::describe(const Run& run, const FileToRead& file) const {
+  return sources_.describe(tree_path(run, file));
+}
+
+Error SourceReader::with_path(Error error, const Run& run, const FileToRead& file) {
+  error.path = tree_path(run, file);
+  return error;
+}
+
+Status SourceReader::check_before(const Run& run, const FileToRead& file, const io::FileStamp& stamp) const {
+  if (stamp.is_regular() && stamp.size_bytes == file.file_bytes && stamp.mtime_ns == file.mtime_ns) return {};
+  std::string change = "it is no regular file any more";
+  if (stamp.is_regular()) {
+    change = stamp.size_bytes != file.file_bytes
+                 ? fmt::format("expected {} bytes, found {}", file.file_bytes, stamp.size_bytes)
+                 : std::string("its mtime differs");
+  }
+  return fail(ErrorCode::kChanged, ErrorSide::kSource,
+              fmt::format("'{}' changed since the plan was made: {}; make the plan again", describe(run, file), change));
+}
+
+Status SourceReader::check_after(const Run& run, const FileToRead& file, int fd, const io::FileStamp& before) const {
+  PIECEWORK_ASSIGN(const io::FileStamp after, io::stamp_fd(fd, ErrorSide::kSource, describe(run, file)));
+  if (after == before) return {};
+  return fail(ErrorCode::kChanged, ErrorSide::kSource,
+              fmt::format("'{}' changed while it was packed: {}; run again when it is quiet", describe(run, file),
+                          io::describe_change(before, after)));
+}
+
+Status SourceReader::open_shared(const Run& run, const FileToRead& file) const {
+  SharedFile& shared = *file.shared;
+  std::call_once(shared.once, [&] {
+    const SourcePlace place = sources_.place(tree_path(run, file));
+    shared.status = [&]() -> Status {
+      PIECEWORK_ASSIGN(shared.file, io::open_beneath(*place.directory, place.path));
+      PIECEWORK_ASSIGN(shared.stamp, shared.file.stamp());
+      return check_before(run, file, shared.stamp);
+    }();
+  });
+  return shared.status;
+}
+
+// Fills in `cold` as far as it gets; kCold: the rest is the backend's work.
+Result<SourceReader::Warmth> SourceReader::read_warm(Run& run, const FileToRead& file, ColdFile& cold) {
+  cold.next_extent = file.extent_begin;
+  if (file.shared != nullptr) {
+    PIECEWORK_TRY(open_shared(run, file));
+    cold.fd = file.shared->file.fd();
+    cold.before = file.shared->stamp;
+  } else {
+    const SourcePlace place = sources_.place(tree_path(run, file));
+    const std::string_view path = tree_path(run, file);
+    PIECEWORK_ASSIGN(std::optional<io::UniqueFd> opened,
+                     io::try_open_cached(place.directory->fd(), place.path.data(), ErrorSide::kSource, path));
+    if (!opened) return Warmth::kCold;
+    cold.owned_fd = std::move(*opened);
+    cold.fd = cold.owned_fd.get();
+    PIECEWORK_ASSIGN(cold.before, io::stamp_fd(cold.fd, ErrorSide::kSource, path));
+    PIECEWORK_TRY(check_before(run, file, cold.before));
+  }
+  for (; cold.next_extent < file.extent_end; ++cold.next_extent) {
+    const ReadExtent& extent = run.extents[cold.next_extent];
+    const MutableByteSpan target = run.slot.bytes.subspan(extent.buffer_offset_bytes, extent.length_bytes);
+    PIECEWORK_ASSIGN(const io::CachedRead read, io::try_read_cached(cold.fd, target, extent.file_offset_bytes,
+                                                                    ErrorSide::kSource, tree_path(run, file)));
+    if (read.end == io::ReadEnd::kFull) continue;
+    cold.extent_done_bytes = static_cast<uint32_t>(read.read_bytes);
+    if (read.end == io::ReadEnd::kWouldBlock) return Warmth::kCold;
+    return fail(ErrorCode::kChanged, ErrorSide::kSource,
+                fmt::format("'{}' ends at {} bytes, the plan saw {}: it shrank while it was packed", describe(run, file),
+                            extent.file_offset_bytes + read.read_bytes, file.file_bytes));
+  }
+  PIECEWORK_TRY(check_after(run, file, cold.fd, cold.before));
+  return Warmth::kDone;
+}
+
+void SourceReader::read(Run& run, std::function<void()> done) {
+  std::vector<ColdFile> cold_files;
+  for (uint32_t i = 0; i < run.files.size() && run.status; ++i) {
+    ColdFile cold;
+    cold.file_index = i;
+    auto warmth = read_warm(run, run.files[i], cold);
+    if (!warmth) run.status = tl::unexpected<Error>(with_path(std::move(warmth).error(), run, run.files[i]));
+    else if (*warmth == Warmth::kCold) cold_files.push_back(std::move(cold));
+  }
+  if (!run.status || cold_files.empty()) return done();
+  (new ColdBatch(*this, run, std::move(cold_files), std::move(done)))->start();
+}
+
+}  // namespace piecework::engine

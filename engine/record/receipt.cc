@@ -1,0 +1,120 @@
+#include "engine/record/receipt.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+namespace piecework::engine {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kFormat = 1;
+constexpr uint64_t kReceiptBytesMax = 256 * kMiB;  // skipped items are listed
+
+Json text_or_base64(std::string_view key, std::string_view text) {
+  Json object = Json::object();
+  if (is_utf8(text)) object[std::string(key)] = text;
+  else object[fmt::format("{}_base64", key)] = base64(as_bytes(text));
+  return object;
+}
+
+Json sidecar_json(const SidecarContent& content) {
+  return {{"content_bytes", content.content_bytes}, {"sha256", to_hex(content.sha256)}};
+}
+
+Digest32 digest_from_hex(const std::string& text) {
+  Digest32 digest{};
+  if (text.size() != 2 * digest.size()) throw std::invalid_argument("a digest has 64 hexadecimal digits");
+  for (size_t i = 0; i < digest.size(); ++i) {
+    size_t used = 0;
+    digest[i] = static_cast<uint8_t>(std::stoul(text.substr(2 * i, 2), &used, 16));
+    if (used != 2) throw std::invalid_argument("a digest has hexadecimal digits only");
+  }
+  return digest;
+}
+
+SidecarContent sidecar_from(const Json& json) {
+  return {json.at("content_bytes").get<uint64_t>(), digest_from_hex(json.at("sha256").get<std::string>())};
+}
+
+}  // namespace
+
+std::string Receipt::to_json() const {
+  Json json;
+  json["format"] = kFormat;
+  json["plan_digest"] = plan_digest;
+  json["batch"] = batch;
+  json["sources"] = Json::array();
+  for (const std::string& name : source_names) json["sources"].push_back(text_or_base64("name", name));
+  json["piece_cid_v1"] = piece_cid_v1;
+  json["piece_cid_v2"] = piece_cid_v2;
+  json["root_cid"] = root_cid;
+  json["payload_bytes"] = payload_bytes;
+  json["padded_bytes"] = padded_bytes;
+  json["block_count"] = block_count;
+  json["file_count"] = file_count;
+  json["skipped"] = Json::array();
+  for (const SkippedItem& item : skipped) {
+    Json entry = text_or_base64("path", item.path);
+    entry["reason"] = item.reason;
+    json["skipped"].push_back(entry);
+  }
+  json["parts"] = Json::array();
+  json["sidecars"] = {{"tree", sidecar_json(tree)}, {"nodes", sidecar_json(nodes)}, {"files", sidecar_json(files)}};
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Result<Receipt> parse_receipt(std::string_view text, std::string_view name) {
+  // What nlohmann-json and the digests throw means one thing: this is not a receipt of ours.
+  try {
+    const Json json = Json::parse(text);
+    if (json.at("format").get<int>() != kFormat) throw std::invalid_argument("unknown format");
+    Receipt receipt;
+    receipt.plan_digest = json.at("plan_digest").get<std::string>();
+    receipt.batch = json.at("batch").get<uint32_t>();
+    for (const Json& source : json.at("sources")) receipt.source_names.push_back(source.value("name", std::string()));
+    receipt.piece_cid_v1 = json.at("piece_cid_v1").get<std::string>();
+    receipt.piece_cid_v2 = json.at("piece_cid_v2").get<std::string>();
+    receipt.root_cid = json.at("root_cid").get<std::string>();
+    receipt.payload_bytes = json.at("payload_bytes").get<uint64_t>();
+    receipt.padded_bytes = json.at("padded_bytes").get<uint64_t>();
+    receipt.block_count = json.at("block_count").get<uint64_t>();
+    receipt.file_count = json.at("file_count").get<uint64_t>();
+    for (const Json& item : json.at("skipped")) {
+      receipt.skipped.push_back({item.value("path", std::string()), item.at("reason").get<std::string>(), 0, receipt.batch});
+    }
+    const Json& sidecars = json.at("sidecars");
+    receipt.tree = sidecar_from(sidecars.at("tree"));
+    receipt.nodes = sidecar_from(sidecars.at("nodes"));
+    receipt.files = sidecar_from(sidecars.at("files"));
+    return receipt;
+  } catch (const std::exception& error) {
+    return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+                fmt::format("'{}' is not a receipt ({}); remove it and pack again", printable(name),
+                            printable(error.what())));
+  }
+}
+
+std::string receipt_name(uint32_t batch) { return fmt::format("{}.json", batch); }
+
+Result<io::OutputDirectory> receipts_directory(const io::OutputDirectory& output, const std::string& plan_digest) {
+  PIECEWORK_ASSIGN(const io::OutputDirectory receipts, output.subdirectory("receipts"));
+  return receipts.subdirectory(plan_digest);
+}
+
+Result<std::optional<Receipt>> read_receipt(const io::OutputDirectory& receipts, uint32_t batch) {
+  const std::string name = receipt_name(batch);
+  PIECEWORK_ASSIGN(const std::optional<io::File> file, receipts.try_open(name));
+  if (!file) return std::nullopt;
+  PIECEWORK_ASSIGN(const io::FileStamp stamp, file->stamp());
+  if (stamp.size_bytes > kReceiptBytesMax) {
+    return fail(ErrorCode::kCorrupt, ErrorSide::kConfig, fmt::format("'{}' is too large for a receipt", printable(file->path())));
+  }
+  std::vector<uint8_t> bytes(stamp.size_bytes);
+  PIECEWORK_ASSIGN(const size_t got, file->read_full(bytes, 0));
+  PIECEWORK_ASSIGN(Receipt receipt, parse_receipt(as_text(ByteSpan(bytes).first(got)), file->path()));
+  return std::optional<Receipt>(std::move(receipt));
+}
+
+}  // namespace piecework::engine

@@ -1,0 +1,14 @@
+// Temporary files without a name: gone with their descriptor, whatever happens to the process.
+#pragma once
+
+#include <string>
+
+#include "io/file.h"
+
+namespace piecework::io {
+
+// A new, empty file in `directory_path`, open for reading and writing, mode 0600. Where the file system has no O_TMPFILE, the
+// file has a name for a moment. Errors: the destination's.
+Result<File> make_scratch_file(const std::string& directory_path);
+
+}  // namespace piecework::io
