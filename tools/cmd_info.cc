@@ -1,12 +1,8 @@
 // `piecework info`: what this machine offers and what Piecework will use of it.
 #include <fmt/format.h>
 #include <sys/resource.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +14,7 @@
 #include "tools/commands.h"
 #include "tools/exit_code.h"
 #include "tools/json_output.h"
+#include "tools/machine.h"
 #include "tools/sizes.h"
 
 namespace piecework::tools {
@@ -39,22 +36,6 @@ struct Info {
   uint64_t open_files_max = 0;
   uint64_t locked_memory_bytes_max = 0;
 };
-
-std::string cpu_model() {
-  std::ifstream cpuinfo("/proc/cpuinfo");
-  for (std::string line; std::getline(cpuinfo, line);) {
-    if (!line.starts_with("model name")) continue;
-    const size_t colon = line.find(": ");
-    if (colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return "unknown";
-}
-
-std::string system_name() {
-  utsname names;
-  if (uname(&names) != 0) return "unknown";
-  return fmt::format("{} {} {}", names.sysname, names.release, names.machine);
-}
 
 IoUring probe_io_uring() {
   const auto backend = io::make_backend({.kind = io::BackendKind::kUring});
