@@ -52,7 +52,7 @@ Result<File> open_named(const std::string& path, ErrorSide side) {
 }
 
 Result<File> open_named_directory(const std::string& path, ErrorSide side) {
-  const int fd = ::open(path.c_str(), static_cast<int>(kOpenDirectory & ~uint64_t{O_NOFOLLOW}));
+  const int fd = ::open(path.c_str(), static_cast<int>(kOpenDirectory));
   if (fd < 0) return fail_operation(OperationKind::kOpen, errno, side, path);
   return File(UniqueFd(fd), path, side);
 }

@@ -20,7 +20,8 @@ namespace piecework::io {
 
 // Sources are opened so that a fifo does not hang, a terminal is not taken over and a symlink is refused.
 inline constexpr uint64_t kOpenForReading = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW;
-inline constexpr uint64_t kOpenDirectory = kOpenForReading | O_DIRECTORY;
+// For use with kResolveBeneath: that refuses symlinks with ELOOP, where O_NOFOLLOW with O_DIRECTORY would say ENOTDIR.
+inline constexpr uint64_t kOpenDirectory = (kOpenForReading & ~uint64_t{O_NOFOLLOW}) | O_DIRECTORY;
 // No component may be a symlink or lead out of the directory that the lookup starts from.
 inline constexpr uint64_t kResolveBeneath = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
 
@@ -32,7 +33,8 @@ struct OpenRequest {
   struct open_how how = {kOpenForReading, 0, kResolveBeneath};
 };
 
-// statx(2) into `target`. An empty `path` (AT_EMPTY_PATH is in the default flags) means the descriptor itself.
+// statx(2) into `target`. `path` is shorter than PATH_MAX; an empty one means the descriptor itself (AT_EMPTY_PATH is
+// in the default flags).
 struct StatRequest {
   int directory_fd = AT_FDCWD;
   const char* path = "";
@@ -41,8 +43,8 @@ struct StatRequest {
   unsigned mask = STATX_BASIC_STATS;
 };
 
-// Fills `target` from `offset_bytes` on. Result: `done_bytes`, less than the span only at the end of the file or with an
-// error.
+// Fills `target` from `offset_bytes` on. REQUIRES: a regular file (look at its stamp first: reading a fifo would wait).
+// Result: `done_bytes`, less than the span only at the end of the file or with an error.
 struct ReadRequest {
   int fd = -1;
   MutableByteSpan target;
