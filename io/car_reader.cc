@@ -83,14 +83,15 @@ ByteSpan CarReader::payload_available() const {
   return available().first(static_cast<size_t>(std::min<uint64_t>(available_bytes(), left_bytes)));
 }
 
-// Reads until the buffer holds `capacity_bytes` or the source ends. The buffer grows as bytes arrive, so that a length that
-// is merely declared costs nothing.
+// Reads until the buffer holds `capacity_bytes` or the source ends. The buffer grows as bytes arrive, so that a length
+// that is merely declared costs nothing.
 Status CarReader::fill(size_t capacity_bytes) {
   while (!source_ended_ && filled_bytes_ < capacity_bytes) {
     if (filled_bytes_ == buffer_.size()) {
       buffer_.resize(std::min(capacity_bytes, std::max(kReadBytesMin, 2 * buffer_.size())));
     }
-    const MutableByteSpan room{buffer_.data() + filled_bytes_, std::min(buffer_.size(), capacity_bytes) - filled_bytes_};
+    const MutableByteSpan room{buffer_.data() + filled_bytes_,
+                               std::min(buffer_.size(), capacity_bytes) - filled_bytes_};
     PIECEWORK_ASSIGN(const size_t read_bytes, read_(room));
     source_ended_ = read_bytes == 0;
     filled_bytes_ += read_bytes;
@@ -110,10 +111,12 @@ Status CarReader::ensure(uint64_t byte_count, const char* what) {
 Result<uint64_t> CarReader::read_length(uint64_t length_max, const char* what) {
   PIECEWORK_TRY(fill(parsed_bytes_ + kVarintBytesMax));
   const DecodedVarint length = decode_varint(payload_available());
-  if (length.status != VarintStatus::kOk) return corrupt(offset_bytes(), fmt::format("{}: {}", what, varint_fault(length.status)));
+  if (length.status != VarintStatus::kOk)
+    return corrupt(offset_bytes(), fmt::format("{}: {}", what, varint_fault(length.status)));
   if (length.value == 0) return corrupt(offset_bytes(), fmt::format("{} of 0 bytes", what));
   if (length.value > length_max) {
-    return corrupt(offset_bytes(), fmt::format("{} of {} bytes, at most {} are accepted", what, length.value, length_max));
+    return corrupt(offset_bytes(),
+                   fmt::format("{} of {} bytes, at most {} are accepted", what, length.value, length_max));
   }
   parsed_bytes_ += length.length_bytes;
   PIECEWORK_TRY(ensure(length.value, what));
@@ -165,7 +168,8 @@ Result<CarReader::Step> CarReader::parse_tail() {
   const ByteSpan tail = payload_available();
   const auto nonzero = std::find_if(tail.begin(), tail.end(), [](uint8_t byte) { return byte != 0; });
   if (nonzero != tail.end()) {
-    return corrupt(offset_bytes() + static_cast<uint64_t>(nonzero - tail.begin()), "a byte other than 0 in the zero tail");
+    return corrupt(offset_bytes() + static_cast<uint64_t>(nonzero - tail.begin()),
+                   "a byte other than 0 in the zero tail");
   }
   parsed_bytes_ += tail.size();
   return tail.empty() ? Step::kNeedMore : Step::kProgress;
@@ -249,7 +253,8 @@ Result<CarBatch> CarReader::next_batch() {
   const uint64_t end_offset_bytes = buffer_offset_bytes_ + filled_bytes_;
   const size_t fresh_begin = static_cast<size_t>(delivered_offset_bytes_ - buffer_offset_bytes_);
   delivered_offset_bytes_ = end_offset_bytes;
-  return CarBatch{sections_, ByteSpan(buffer_.data(), filled_bytes_).subspan(fresh_begin), source_ended_ && framing_.has_value()};
+  return CarBatch{sections_, ByteSpan(buffer_.data(), filled_bytes_).subspan(fresh_begin),
+                  source_ended_ && framing_.has_value()};
 }
 
 }  // namespace piecework::io

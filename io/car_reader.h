@@ -1,12 +1,14 @@
-// Framing of CARs: the header's bytes and the length-prefixed sections, from a descriptor or memory, once from front to back.
-// Source: ipld/ipld specs/transport/car/carv1 and carv2, formats.md 7. What a header or section means is engine/codec's.
+// Framing of CARs: the header's bytes and the length-prefixed sections, from a descriptor or memory, once from front to
+// back. Source: ipld/ipld specs/transport/car/carv1 and carv2, formats.md 7. What a header or section means is
+// engine/codec's.
 //
 //   CARv1   varint(length) header   (varint(length) section)*
-//   CARv2   0a a1 67 "version" 02   characteristics[16] data_offset data_size index_offset (u64le)   ... CARv1 ...   index
+//   CARv2   0a a1 67 "version" 02   characteristics[16] data_offset data_size index_offset (u64le)   ... CARv1 ...
+//   index
 //
-// Nothing is believed: lengths are checked before memory is taken, an index is never looked at (GHSA-9x4h-8wgm-8xfg). Memory
-// is one buffer: `batch_bytes`, or the largest header or section met if that is longer. Errors: kCorrupt, naming the offset,
-// what was expected and what was found, or that of read(2).
+// Nothing is believed: lengths are checked before memory is taken, an index is never looked at (GHSA-9x4h-8wgm-8xfg).
+// Memory is one buffer: `batch_bytes`, or the largest header or section met if that is longer. Errors: kCorrupt, naming
+// the offset, what was expected and what was found, or that of read(2).
 #pragma once
 
 #include <cstddef>
@@ -22,18 +24,19 @@
 
 namespace piecework::io {
 
-inline constexpr uint64_t kCarHeaderBytesMax = 32 * kMiB;          // go-car v2's limit
-inline constexpr uint64_t kCarBlockBytesMax = 32 * kMiB;           // accepted; the engine checks it without the CID
-inline constexpr uint64_t kCarCidBytesMax = 1024;                  // room for a CID in the limit of a section
+inline constexpr uint64_t kCarHeaderBytesMax = 32 * kMiB;  // go-car v2's limit
+inline constexpr uint64_t kCarBlockBytesMax = 32 * kMiB;   // accepted; the engine checks it without the CID
+inline constexpr uint64_t kCarCidBytesMax = 1024;          // room for a CID in the limit of a section
 inline constexpr uint64_t kCarSectionBytesMax = kCarBlockBytesMax + kCarCidBytesMax;
-inline constexpr uint64_t kCarUsualSectionBytesMax = 8 * kMiB;     // other tools refuse longer ones
+inline constexpr uint64_t kCarUsualSectionBytesMax = 8 * kMiB;  // other tools refuse longer ones
 inline constexpr uint64_t kCarV2HeaderBytes = 40;
-inline constexpr uint64_t kCarV2DataOffsetMin = 51;                // pragma and header
+inline constexpr uint64_t kCarV2DataOffsetMin = 51;  // pragma and header
 inline constexpr uint64_t kCarV2DataOffsetMax = kCarHeaderBytesMax;
 
 struct CarReadOptions {
   ErrorSide side = ErrorSide::kSource;
-  // Accepts zero bytes after the last section to the end (a CAR that was padded to a piece); by default they are an error.
+  // Accepts zero bytes after the last section to the end (a CAR that was padded to a piece); by default they are an
+  // error.
   bool zero_tail = false;
   size_t batch_bytes = 8 * kMiB;
 };
@@ -47,8 +50,8 @@ struct CarSection {
 // What one call brought; valid until the next call.
 struct CarBatch {
   std::span<const CarSection> sections;  // may be empty
-  ByteSpan fresh_bytes;                  // of the file as stored, each byte exactly once over all batches, headers and index too
-  bool at_end = false;                   // nothing follows
+  ByteSpan fresh_bytes;  // of the file as stored, each byte exactly once over all batches, headers and index too
+  bool at_end = false;   // nothing follows
 };
 
 // Returns the bytes read into `target`, 0 only at the end.
@@ -101,8 +104,8 @@ class CarReader {
   CarReadOptions options_;
 
   std::vector<uint8_t> buffer_;
-  uint64_t buffer_offset_bytes_ = 0;     // of buffer_[0] in the file
-  size_t parsed_bytes_ = 0;              // in the buffer
+  uint64_t buffer_offset_bytes_ = 0;  // of buffer_[0] in the file
+  size_t parsed_bytes_ = 0;           // in the buffer
   size_t filled_bytes_ = 0;
   uint64_t delivered_offset_bytes_ = 0;  // fresh bytes begin here
   bool source_ended_ = false;
@@ -113,9 +116,9 @@ class CarReader {
   uint64_t payload_end_bytes_ = UINT64_MAX;  // of a CARv2's data; a CARv1 ends with the file
   bool payload_ended_ = false;
   bool in_zero_tail_ = false;
-  uint64_t needed_bytes_ = 0;                // a section longer than what is there
+  uint64_t needed_bytes_ = 0;  // a section longer than what is there
   std::vector<CarSection> sections_;
-  Status framing_;                           // the fault that the next call returns
+  Status framing_;  // the fault that the next call returns
 };
 
 }  // namespace piecework::io

@@ -57,8 +57,8 @@ class CarVerification {
     const size_t batch_bytes = kBatchBytesPerThread * std::clamp<size_t>(options_.thread_count, 1, kBatchThreadsMax);
     const io::CarReadOptions read_options{
         .side = ErrorSide::kSource, .zero_tail = options_.zero_tail, .batch_bytes = batch_bytes};
-    Result<io::CarReader> reader =
-        io::CarReader::open(io::read_descriptor(file_.fd(), file_.path(), ErrorSide::kSource), file_.path(), read_options);
+    Result<io::CarReader> reader = io::CarReader::open(
+        io::read_descriptor(file_.fd(), file_.path(), ErrorSide::kSource), file_.path(), read_options);
     if (!reader) return framing_problem(std::move(reader).error());
     facts_.is_v2 = reader->is_v2();
     if (!read_roots(*reader)) return false;
@@ -163,10 +163,11 @@ class CarVerification {
                             .actual = piece_cid_v1_text(facts_.commp)});
     }
     if (facts_.car_bytes < kQuadBytes) {
-      report_.warnings.add({.kind = finding::kSmallPiece,
-                            .piece = file_.path(),
-                            .expected = fmt::format("at least {} bytes, or Go tools refuse its piece CID v2", kQuadBytes),
-                            .actual = fmt::format("{} bytes", facts_.car_bytes)});
+      report_.warnings.add(
+          {.kind = finding::kSmallPiece,
+           .piece = file_.path(),
+           .expected = fmt::format("at least {} bytes, or Go tools refuse its piece CID v2", kQuadBytes),
+           .actual = fmt::format("{} bytes", facts_.car_bytes)});
     }
   }
 
@@ -190,8 +191,9 @@ Result<CarFacts> verify_car(const std::string& path, const VerifyOptions& option
   PIECEWORK_ASSIGN(CarFacts facts, CarVerification(file, options, report).run());
   PIECEWORK_ASSIGN(const io::FileStamp after, file.stamp());
   if (after != before) {
-    return fail(ErrorCode::kChanged, ErrorSide::kSource,
-                fmt::format("{} changed while it was checked: {}", printable(path), io::describe_change(before, after)));
+    return fail(
+        ErrorCode::kChanged, ErrorSide::kSource,
+        fmt::format("{} changed while it was checked: {}", printable(path), io::describe_change(before, after)));
   }
   ++report.car_count;
   report.block_count += facts.block_count;

@@ -18,16 +18,16 @@ namespace piecework::engine {
 
 struct VerifyOptions {
   unsigned thread_count = 1;
-  uint64_t memory_bytes = kGiB;                // for the index of blocks: 32 million of them
-  bool zero_tail = false;                      // accept a CAR padded with zeros
-  bool quick = false;                          // of a directory: existence, lengths, trees and receipts only
-  const std::atomic<bool>* stop = nullptr;     // looked at once a batch; kCancelled where it becomes true
+  uint64_t memory_bytes = kGiB;                 // for the index of blocks: 32 million of them
+  bool zero_tail = false;                       // accept a CAR padded with zeros
+  bool quick = false;                           // of a directory: existence, lengths, trees and receipts only
+  const std::atomic<bool>* stop = nullptr;      // looked at once a batch; kCancelled where it becomes true
   std::atomic<uint64_t>* done_bytes = nullptr;  // grows as bytes are read, for progress
 };
 
-// Checks the CAR at `path`, a regular file. What is wrong with it goes to `report` as problems, what is merely unusual as
-// warnings; a file named <piece CID>.car must have that commP. An Error means that no answer could be had: kNotFound,
-// kPermission, kIo, kChanged, kResourceExhausted, kCancelled, kUnsupported (no regular file).
+// Checks the CAR at `path`, a regular file. What is wrong with it goes to `report` as problems, what is merely unusual
+// as warnings; a file named <piece CID>.car must have that commP. An Error means that no answer could be had:
+// kNotFound, kPermission, kIo, kChanged, kResourceExhausted, kCancelled, kUnsupported (no regular file).
 Result<CarFacts> verify_car(const std::string& path, const VerifyOptions& options, VerifyReport& report);
 
 }  // namespace piecework::engine

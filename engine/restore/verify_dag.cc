@@ -16,8 +16,8 @@
 namespace piecework::engine {
 namespace {
 
-// Nodes on the stack beyond this are dropped, lowest first, and read again on the way back. Reading again costs at most one
-// node for each time that this much of the CAR was walked above it.
+// Nodes on the stack beyond this are dropped, lowest first, and read again on the way back. Reading again costs at most
+// one node for each time that this much of the CAR was walked above it.
 constexpr size_t kResidentBytesMax = 64 * kMiB;
 
 // A node with links whose children are being walked.
@@ -28,8 +28,8 @@ struct Frame {
   uint64_t links_done = 0;
   BlockKind kind = BlockKind::kOtherNode;
   HamtShape shape;
-  unsigned level = 0;          // of a shard below the directory's root shard
-  std::string name;            // its part of the path; empty for chunks, sub-shards and roots
+  unsigned level = 0;  // of a shard below the directory's root shard
+  std::string name;    // its part of the path; empty for chunks, sub-shards and roots
 };
 
 // What is known of a child: from the index, or from the bytes of an identity CID.
@@ -177,8 +177,9 @@ class DagWalk {
       PIECEWORK_ASSIGN(data, input_.read_section(frame.offset_bytes));
       const ByteSpan expected = cid.bytes;
       if (data.size() < expected.size() || !std::equal(expected.begin(), expected.end(), data.begin())) {
-        return fail(ErrorCode::kChanged, ErrorSide::kSource,
-                    fmt::format("{} changed while it was checked (at byte {})", printable(input_.piece), frame.offset_bytes));
+        return fail(
+            ErrorCode::kChanged, ErrorSide::kSource,
+            fmt::format("{} changed while it was checked (at byte {})", printable(input_.piece), frame.offset_bytes));
       }
       data.erase(data.begin(), data.begin() + static_cast<ptrdiff_t>(expected.size()));
     }

@@ -1,9 +1,10 @@
-// The walk under the roots of a CAR: every block is there, every child is what its parent says, in which order they stand.
+// The walk under the roots of a CAR: every block is there, every child is what its parent says, in which order they
+// stand.
 //
-// Depth first, links in stored order, each block once (a DAG that shares its nodes a billion times is walked once), with an
-// explicit stack. Only nodes with links are read again, at their offsets; leaves are known from the first pass. Bytes of
-// nodes on the stack are dropped and read again where a deep, wide tree would take too much memory.
-// Source: formats.md 3, 6, 11.
+// Depth first, links in stored order, each block once (a DAG that shares its nodes a billion times is walked once),
+// with an explicit stack. Only nodes with links are read again, at their offsets; leaves are known from the first pass.
+// Bytes of nodes on the stack are dropped and read again where a deep, wide tree would take too much memory. Source:
+// formats.md 3, 6, 11.
 #pragma once
 
 #include <functional>

@@ -1,7 +1,7 @@
 // The blocks of a CAR by CID: 32 bytes for each, whatever its size.
 //
-// A block's key is the first half of SHA-256 over its whole CID, so a CAR cannot be made whose missing block looks like one
-// that is there (a fast hash could be forged). Entries are collected, then sorted once; keys are spread evenly, so
+// A block's key is the first half of SHA-256 over its whole CID, so a CAR cannot be made whose missing block looks like
+// one that is there (a fast hash could be forged). Entries are collected, then sorted once; keys are spread evenly, so
 // interpolation finds one in a step or two, without the empty room of a hash table.
 #pragma once
 
@@ -14,12 +14,12 @@
 namespace piecework::engine {
 
 enum class BlockKind : uint8_t {
-  kRaw,           // raw codec: content of a file
-  kFile,          // UnixFS File or Raw
+  kRaw,   // raw codec: content of a file
+  kFile,  // UnixFS File or Raw
   kDirectory,
   kHamtShard,
   kSymlink,
-  kOtherNode,     // dag-pb that is not UnixFS, or UnixFS Metadata
+  kOtherNode,  // dag-pb that is not UnixFS, or UnixFS Metadata
   kDagCbor,
   kUnknownCodec,  // opaque: links, if any, are not followed
   kBroken,        // could not be decoded; reported already
@@ -39,9 +39,9 @@ struct BlockEntry {
   uint64_t content_bytes = 0;      // of kRaw and kFile: bytes of the file below this node
   uint64_t offset_bytes : 48 = 0;  // of the section in the CAR
   uint64_t kind : 4 = 0;
-  uint64_t fanout_bits : 4 = 0;    // of kHamtShard: bits of a name's hash for each level
+  uint64_t fanout_bits : 4 = 0;  // of kHamtShard: bits of a name's hash for each level
   uint64_t has_links : 1 = 0;
-  uint64_t is_visited : 1 = 0;     // by the walk
+  uint64_t is_visited : 1 = 0;  // by the walk
 
   BlockKind block_kind() const { return static_cast<BlockKind>(kind); }
 };

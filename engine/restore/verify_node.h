@@ -1,5 +1,5 @@
-// One block seen by itself (what kind of node, is it well-formed) and its links one after the other. Source: formats.md 2, 3,
-// 6, 11. Rules between a parent and its children are verify_dag.h's.
+// One block seen by itself (what kind of node, is it well-formed) and its links one after the other. Source: formats.md
+// 2, 3, 6, 11. Rules between a parent and its children are verify_dag.h's.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@ struct NodeFacts {
   bool has_links = false;
   uint64_t content_bytes = 0;  // of kRaw and kFile
   unsigned fanout_bits = 0;    // of kHamtShard
-  const char* restore_warning = nullptr;  // why it is a good block, but no file, directory or symlink that can be restored
+  const char* restore_warning =
+      nullptr;  // why it is a good block, but no file, directory or symlink that can be restored
 };
 
 // Decodes a block by its codec and checks it against every rule that needs no other block. Errors: kCorrupt.
@@ -31,8 +32,8 @@ Result<NodeFacts> inspect_node(const CidView& cid, ByteSpan data);
 // A link as the walk sees it.
 struct NodeLink {
   CidView cid;
-  std::string_view name;                   // as stored: a HAMT's with its prefix, a chunk's empty, dag-cbor's empty
-  std::optional<uint64_t> content_bytes;   // of a file's child
+  std::string_view name;                  // as stored: a HAMT's with its prefix, a chunk's empty, dag-cbor's empty
+  std::optional<uint64_t> content_bytes;  // of a file's child
 };
 
 // The links of a block that inspect_node accepted, in stored order; owns the block's bytes. Thread-compatible.

@@ -75,8 +75,10 @@ NodeFacts VerifyPass::inspect(const CarBlock& block, uint64_t offset_bytes) {
   if (facts->restore_warning != nullptr) {
     const bool is_opaque = facts->kind == BlockKind::kUnknownCodec;
     const bool is_symlink = facts->kind == BlockKind::kSymlink;
-    add_warning(is_opaque ? finding::kNotFollowed : is_symlink ? finding::kName : finding::kNotUnixfs, block.cid,
-                offset_bytes, "a node that can be restored", facts->restore_warning);
+    add_warning(is_opaque    ? finding::kNotFollowed
+                : is_symlink ? finding::kName
+                             : finding::kNotUnixfs,
+                block.cid, offset_bytes, "a node that can be restored", facts->restore_warning);
   }
   return *facts;
 }

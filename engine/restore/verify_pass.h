@@ -1,7 +1,8 @@
-// The first pass over a CAR: framing, CIDs, digests, nodes by themselves, segment roots. Source: formats.md 1-3, 7, 8, 11.
+// The first pass over a CAR: framing, CIDs, digests, nodes by themselves, segment roots. Source: formats.md 1-3, 7,
+// 8, 11.
 //
-// A batch of sections is taken apart serially (cheap), which leaves independent tasks: groups of blocks to hash and whole
-// segments to fold. The caller runs the tasks on as many threads as it likes, then settles what they found.
+// A batch of sections is taken apart serially (cheap), which leaves independent tasks: groups of blocks to hash and
+// whole segments to fold. The caller runs the tasks on as many threads as it likes, then settles what they found.
 #pragma once
 
 #include <cstdint>
@@ -51,8 +52,10 @@ class VerifyPass {
   void check_digest(const CarBlock& block, uint64_t offset_bytes);
   void cut_groups();
   void take_segments(ByteSpan fresh_bytes);
-  void add_problem(const char* kind, const CidView* cid, uint64_t offset_bytes, std::string expected, std::string actual);
-  void add_warning(const char* kind, const CidView& cid, uint64_t offset_bytes, std::string expected, std::string actual);
+  void add_problem(const char* kind, const CidView* cid, uint64_t offset_bytes, std::string expected,
+                   std::string actual);
+  void add_warning(const char* kind, const CidView& cid, uint64_t offset_bytes, std::string expected,
+                   std::string actual);
 
   std::string piece_;
   BlockIndex& index_;

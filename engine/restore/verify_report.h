@@ -1,4 +1,5 @@
-// What a check found: problems (the answer is no), warnings, and the facts of a CAR. Source: design.md 6, formats.md 11.
+// What a check found: problems (the answer is no), warnings, and the facts of a CAR. Source: design.md 6,
+// formats.md 11.
 #pragma once
 
 #include <cstdint>
@@ -24,26 +25,26 @@ struct VerifyFinding {
 
 // Kinds of findings; the names are part of the command's output.
 namespace finding {
-inline constexpr char kFraming[] = "framing";            // headers, lengths, the end
-inline constexpr char kCid[] = "cid";                    // a section without a CID that can be read and checked
-inline constexpr char kDigest[] = "digest";              // data that its CID does not name
-inline constexpr char kNode[] = "node";                  // a block that breaks the rules of its codec or of UnixFS
-inline constexpr char kLink[] = "link";                  // a child that is not what its parent says
+inline constexpr char kFraming[] = "framing";  // headers, lengths, the end
+inline constexpr char kCid[] = "cid";          // a section without a CID that can be read and checked
+inline constexpr char kDigest[] = "digest";    // data that its CID does not name
+inline constexpr char kNode[] = "node";        // a block that breaks the rules of its codec or of UnixFS
+inline constexpr char kLink[] = "link";        // a child that is not what its parent says
 inline constexpr char kMissingBlock[] = "missing-block";
 inline constexpr char kMissingRoot[] = "missing-root";
-inline constexpr char kPieceCid[] = "piece-cid";         // commP against a name, a receipt, a tree
-inline constexpr char kReceipt[] = "receipt";            // receipts that cannot be read or contradict what is there
+inline constexpr char kPieceCid[] = "piece-cid";  // commP against a name, a receipt, a tree
+inline constexpr char kReceipt[] = "receipt";     // receipts that cannot be read or contradict what is there
 inline constexpr char kMissingFile[] = "missing-file";
 inline constexpr char kLength[] = "length";
-inline constexpr char kTree[] = "tree";                  // <piece>.tree
-inline constexpr char kSidecar[] = "sidecar";            // <piece>.nodes, <piece>.files.ndjson.zst
+inline constexpr char kTree[] = "tree";        // <piece>.tree
+inline constexpr char kSidecar[] = "sidecar";  // <piece>.nodes, <piece>.files.ndjson.zst
 // Warnings: accepted, but not by every tool, or not to be restored as files.
 inline constexpr char kLargeBlock[] = "large-block";
 inline constexpr char kNoRoots[] = "no-roots";
 inline constexpr char kName[] = "name";
 inline constexpr char kHamtPlace[] = "hamt-place";
 inline constexpr char kNotUnixfs[] = "not-unixfs";
-inline constexpr char kNotFollowed[] = "not-followed";   // links of a codec that is not known here
+inline constexpr char kNotFollowed[] = "not-followed";  // links of a codec that is not known here
 inline constexpr char kUnreachable[] = "unreachable";
 inline constexpr char kSmallPiece[] = "small-piece";
 }  // namespace finding
@@ -74,11 +75,11 @@ struct CarFacts {
   uint64_t block_count = 0;      // sections
   uint64_t duplicate_count = 0;  // sections whose CID came before
   uint64_t unreachable_count = 0;
-  std::vector<Cid> roots;        // each once
+  std::vector<Cid> roots;  // each once
   bool is_v2 = false;
   // Sections stand in depth-first pre-order under the single root, each once: what `ipfs dag export` writes.
   bool is_dfs_preorder = false;
-  Digest32 commp{};              // of the file as stored
+  Digest32 commp{};  // of the file as stored
   uint64_t padded_bytes = 0;
   std::vector<Digest32> segment_roots;
 };

@@ -1,4 +1,5 @@
-// CAR framing: sections with their offsets whatever the size of buffer and reads, CARv2, pipes, limits, and faults by offset.
+// CAR framing: sections with their offsets whatever the size of buffer and reads, CARv2, pipes, limits, and faults by
+// offset.
 #include "io/car_reader.h"
 
 #include <fcntl.h>

@@ -53,9 +53,9 @@ TEST(Cid, ReadsEveryMultibase) {
 
 TEST(Cid, RefusesTextThatIsNoCid) {
   const std::string v0_in_base32 = "b" + std::string("ciqfftjjp4kzwsu5bqrz2w6jqnsrzhhupuzvhqz4gjnolbn2qiz4nfa");
-  for (const std::string& text :
-       {std::string(), std::string("Qm"), std::string(kEmptyDirectoryV0.substr(1)), "z" + std::string(kEmptyDirectoryV0),
-        std::string(kEmptyRaw) + "a", std::string(kEmptyRaw.substr(0, 40)), v0_in_base32}) {
+  for (const std::string& text : {std::string(), std::string("Qm"), std::string(kEmptyDirectoryV0.substr(1)),
+                                  "z" + std::string(kEmptyDirectoryV0), std::string(kEmptyRaw) + "a",
+                                  std::string(kEmptyRaw.substr(0, 40)), v0_in_base32}) {
     const Result<Cid> cid = parse_cid(text);
     ASSERT_FALSE(cid) << text;
     EXPECT_EQ(cid.error().code, ErrorCode::kInvalidArgument);

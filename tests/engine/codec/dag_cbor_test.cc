@@ -28,7 +28,18 @@ Result<std::vector<Cid>> links_of(const std::string& block_hex) {
 
 TEST(DagCbor, FindsLinksWhereverTheyStand) {
   // {"a": [link, {"b": link}], "bb": null}
-  EXPECT_EQ(links_of("a2" "6161" "82" + kLink + "a1" "6162" + kLink + "626262" "f6").value().size(), 2u);
+  EXPECT_EQ(links_of("a2"
+                     "6161"
+                     "82" +
+                     kLink +
+                     "a1"
+                     "6162" +
+                     kLink +
+                     "626262"
+                     "f6")
+                .value()
+                .size(),
+            2u);
   EXPECT_EQ(links_of(kLink).value().size(), 1u);
   for (const char* block : {"00", "1818", "3903e7", "4100", "60", "80", "a0", "f4", "f5", "f6", "fb3ff0000000000000"}) {
     EXPECT_EQ(links_of(block).value().size(), 0u) << block;
@@ -55,10 +66,28 @@ TEST(DagCbor, RefusesWhatIsNotStrict) {
       {"single float", "fa3f800000"},
       {"NaN", "fb7ff8000000000000"},
       {"infinity", "fb7ff0000000000000"},
-      {"keys out of order", "a2" "6162" "00" "6161" "00"},
-      {"longer key first", "a2" "626161" "00" "6162" "00"},
-      {"key twice", "a2" "6161" "00" "6161" "00"},
-      {"key that is no text", "a1" "4161" "00"},
+      {"keys out of order",
+       "a2"
+       "6162"
+       "00"
+       "6161"
+       "00"},
+      {"longer key first",
+       "a2"
+       "626161"
+       "00"
+       "6162"
+       "00"},
+      {"key twice",
+       "a2"
+       "6161"
+       "00"
+       "6161"
+       "00"},
+      {"key that is no text",
+       "a1"
+       "4161"
+       "00"},
       {"text not UTF-8", "61ff"},
       {"overlong UTF-8", "62c080"},
       {"another tag", "c100"},
@@ -122,7 +151,8 @@ TEST(CarHeader, RoundTripsRootsOfEveryLength) {
 }
 
 TEST(CarHeader, AcceptsSeveralRootsAndNone) {
-  EXPECT_EQ(decode_car_v1_header(hex("a265726f6f747382" + kLink + kLink + "6776657273696f6e01")).value().roots.size(), 2u);
+  EXPECT_EQ(decode_car_v1_header(hex("a265726f6f747382" + kLink + kLink + "6776657273696f6e01")).value().roots.size(),
+            2u);
   EXPECT_EQ(decode_car_v1_header(hex("a265726f6f7473806776657273696f6e01")).value().roots.size(), 0u);
 }
 

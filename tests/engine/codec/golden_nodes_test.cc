@@ -73,7 +73,8 @@ void encode_message(Buffer& message, const PbNode& node, const UnixfsData& data)
       return encode_inner_file(message, data);
     case UnixfsType::kSymlink: {
       const std::string_view target = as_text(data.data.value());
-      message.write(unixfs_symlink_bytes(target.size()), [&](uint8_t* at) { return encode_unixfs_symlink(at, target); });
+      message.write(unixfs_symlink_bytes(target.size()),
+                    [&](uint8_t* at) { return encode_unixfs_symlink(at, target); });
       return;
     }
     case UnixfsType::kHamtShard:

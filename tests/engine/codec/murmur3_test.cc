@@ -11,7 +11,8 @@ namespace {
 
 TEST(Murmur3, EqualsTheGoldenHashes) {
   for (const auto& vector : testing::load_vectors("public/murmur3-x64-64.json")) {
-    EXPECT_EQ(fmt::format("{:016x}", murmur3_x64_64(vector["name"].get<std::string>())), vector["h1"]) << vector["name"];
+    EXPECT_EQ(fmt::format("{:016x}", murmur3_x64_64(vector["name"].get<std::string>())), vector["h1"])
+        << vector["name"];
   }
 }
 

@@ -60,7 +60,11 @@ TEST(Unixfs, BitfieldsAreBigEndianWithoutLeadingZeros) {
   const struct {
     std::vector<uint8_t> buckets;
     std::string bytes;
-  } kCases[] = {{{0}, "01"}, {{7}, "80"}, {{8}, "0100"}, {{0, 9}, "0201"}, {{63, 64}, "018000000000000000"},
+  } kCases[] = {{{0}, "01"},
+                {{7}, "80"},
+                {{8}, "0100"},
+                {{0, 9}, "0201"},
+                {{63, 64}, "018000000000000000"},
                 {{255}, "80" + std::string(62, '0')}};
   for (const auto& c : kCases) {
     HamtBitfield bitfield;
@@ -77,8 +81,9 @@ TEST(Unixfs, BitfieldsAreBigEndianWithoutLeadingZeros) {
 }
 
 TEST(Unixfs, ReadsBlockSizesPackedAndNot) {
-  for (const std::string& sizes : {std::string("200520860120ffffffffffffff7f"), std::string("220b058601ffffffffffffff7f"),
-                                   std::string("2005220a8601ffffffffffffff7f")}) {
+  for (const std::string& sizes :
+       {std::string("200520860120ffffffffffffff7f"), std::string("220b058601ffffffffffffff7f"),
+        std::string("2005220a8601ffffffffffffff7f")}) {
     const Bytes message = hex("0802" + sizes);
     const UnixfsData data = decode_unixfs(message).value();
     ASSERT_EQ(data.block_size_count, 3u) << sizes;
@@ -92,15 +97,11 @@ TEST(Unixfs, ReadsBlockSizesPackedAndNot) {
 TEST(Unixfs, AcceptsWhatIsValid) {
   const std::string two_links = link_hex() + link_hex();
   for (const std::string& block : {
-           with_data(two_links, "0802180a20052005"),
-           with_data(two_links, "080222020505"),
-           with_data("", "080212036162631803"),
-           with_data("", "0802"),
-           with_data("", "080018001200"),
-           with_data("", "0804120161"),
-           with_data(link_hex("61"), "0801"),
+           with_data(two_links, "0802180a20052005"), with_data(two_links, "080222020505"),
+           with_data("", "080212036162631803"), with_data("", "0802"), with_data("", "080018001200"),
+           with_data("", "0804120161"), with_data(link_hex("61"), "0801"),
            with_data("", "080138a403420708051501000000"),  // mode 0644, mtime with nanoseconds
-           with_data("", "08024a0161"),                       // an unknown field
+           with_data("", "08024a0161"),                    // an unknown field
        }) {
     const Status status = check(block);
     EXPECT_TRUE(status) << block << ": " << status.error().message;
