@@ -140,11 +140,11 @@ void add_disk_figures(BenchSuite& suite, const MemoryCorpus& memory, const DiskC
              .measure = [&corpus] { return measure_cold_read(corpus); }});
   suite.add({.name = "small_files_read",
              .description = "open, stat, read of 16 KiB files, warm, 1 thread",
-             .limit_name = "copy",
+             .limit_names = {"copy"},
              .measure = [&corpus] { return measure_small_reads(corpus); }});
   suite.add({.name = "commp_file",
              .description = fmt::format("commP of the large file, warm, {} threads", thread_count),
-             .limit_name = "commp_memory",
+             .limit_names = {"commp_memory"},
              .measure = [&memory, &corpus, thread_count] {
                return measure_commp_of_file(memory, corpus, thread_count);
              }});

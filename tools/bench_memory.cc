@@ -100,19 +100,19 @@ void add_memory_figures(BenchSuite& suite, const MemoryCorpus& corpus, unsigned 
              .measure = [=] { return measure_stream(bytes); }});
   suite.add({.name = "block_digests_1mib",
              .description = "digests of 1 MiB blocks",
-             .limit_name = "digest_stream",
+             .limit_names = {"digest_stream"},
              .measure = [=] { return measure_block_digests(bytes, kMiB); }});
   suite.add({.name = "block_digests_16kib",
              .description = "digests of 16 KiB blocks",
-             .limit_name = "digest_stream",
+             .limit_names = {"digest_stream"},
              .measure = [=] { return measure_block_digests(bytes, 16 * kKiB); }});
   suite.add({.name = "commp_memory_one_thread",
              .description = "commP in memory, 1 thread",
-             .limit_name = "node_kernel",
+             .limit_names = {"node_kernel"},
              .measure = [&corpus] { return measure_commp(corpus, 1); }});
   suite.add({.name = "commp_memory",
              .description = "commP in memory, " + std::to_string(thread_count) + " threads",
-             .limit_name = "node_kernel",
+             .limit_names = {"node_kernel"},
              .limit_factor = static_cast<double>(thread_count),
              .measure = [&corpus, thread_count] { return measure_commp(corpus, thread_count); }});
 }

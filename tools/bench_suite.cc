@@ -1,6 +1,8 @@
 // Rounds and medians.
 #include "tools/bench_suite.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -12,8 +14,11 @@ namespace piecework::tools {
 
 double Figure::bytes_per_second() const { return median(rounds_bytes_per_second); }
 
+std::string Figure::limit_text() const { return fmt::format("{}", fmt::join(limit_names, " + ")); }
+
 void BenchSuite::add(Figure figure) {
-  PIECEWORK_CHECK(figure.limit_name.empty() || std::ranges::find(figures_, figure.limit_name, &Figure::name) != figures_.end());
+  for (const std::string& name : figure.limit_names)
+    PIECEWORK_CHECK(std::ranges::find(figures_, name, &Figure::name) != figures_.end());
   figures_.push_back(std::move(figure));
 }
 
@@ -29,8 +34,11 @@ Status BenchSuite::run(int round_count) {
 }
 
 double BenchSuite::limit_of(const Figure& figure) const {
-  const auto limit = std::ranges::find(figures_, figure.limit_name, &Figure::name);
-  return limit == figures_.end() ? 0 : figure.limit_factor * limit->bytes_per_second();
+  if (figure.limit_names.empty()) return 0;
+  double seconds_per_byte = 0;
+  for (const std::string& name : figure.limit_names)
+    seconds_per_byte += 1 / std::ranges::find(figures_, name, &Figure::name)->bytes_per_second();
+  return figure.limit_factor / seconds_per_byte;
 }
 
 }  // namespace piecework::tools

@@ -12,20 +12,23 @@ namespace piecework::tools {
 
 // One speed, by round.
 struct Figure {
-  std::string name;         // stable, for JSON: "commp_memory_one_thread"
-  std::string description;  // for people
-  std::string limit_name;   // a figure of the same suite, or empty where this one is a limit itself
-  double limit_factor = 1;  // times the limit's speed, e.g. the number of threads
-  std::function<Result<double>()> measure;  // bytes per second of one try
-  std::vector<double> rounds_bytes_per_second;
+  std::string name = {};         // stable, for JSON: "commp_memory_one_thread"
+  std::string description = {};  // for people
+  // Figures of the same suite whose work this one does too, one after the other: it cannot be faster than all of them
+  // together. Empty where this one is a limit itself.
+  std::vector<std::string> limit_names = {};
+  double limit_factor = 1;  // times their speed, e.g. the number of threads
+  std::function<Result<double>()> measure = {};  // bytes per second of one try
+  std::vector<double> rounds_bytes_per_second = {};
 
   [[nodiscard]] double bytes_per_second() const;
+  [[nodiscard]] std::string limit_text() const;  // "copy + node_kernel"
 };
 
 // Thread-compatible.
 class BenchSuite {
  public:
-  // REQUIRES: a limit is added before what stands beside it.
+  // REQUIRES: limits are added before what stands beside them.
   void add(Figure figure);
   // Measures every figure `round_count` times. Errors: the first of any measurement; kCancelled on a stop request.
   Status run(int round_count);

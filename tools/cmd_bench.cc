@@ -10,6 +10,7 @@
 #include "kernels/variant.h"
 #include "tools/bench_disk.h"
 #include "tools/bench_memory.h"
+#include "tools/bench_pack.h"
 #include "tools/bench_suite.h"
 #include "tools/cli.h"
 #include "tools/commands.h"
@@ -54,6 +55,7 @@ Status run_suite(const BenchFlags& flags, BenchReport& report) {
                    make_disk_corpus(scratch.path(), memory, flags.smoke ? kSmokeDiskCorpus : kDiskCorpus));
   add_memory_figures(report.suite, memory, flags.thread_count);
   add_disk_figures(report.suite, memory, disk, flags.thread_count);
+  add_pack_figures(report.suite, disk, flags.thread_count);
   return report.suite.run(flags.smoke ? 1 : flags.round_count);
 }
 
@@ -69,7 +71,7 @@ Json figure_json(const BenchSuite& suite, const Figure& figure) {
                  {"description", figure.description},
                  {"bytes_per_second", figure.bytes_per_second()}};
   if (const double limit = suite.limit_of(figure); limit > 0) {
-    object["limit"] = figure.limit_name;
+    object["limit"] = figure.limit_text();
     object["limit_bytes_per_second"] = limit;
     object["fraction_of_limit"] = figure.bytes_per_second() / limit;
   }
@@ -101,7 +103,7 @@ std::string as_text(const BenchFlags& flags, const BenchReport& report) {
   for (const Figure& figure : report.suite.figures()) {
     text += fmt::format("{:<52} {:>11}", figure.description, format_rate(figure.bytes_per_second()));
     if (const double limit = report.suite.limit_of(figure); limit > 0)
-      text += fmt::format("  {:>5.2f} x {} ({})", figure.bytes_per_second() / limit, figure.limit_name, format_rate(limit));
+      text += fmt::format("  {:>5.2f} x {} ({})", figure.bytes_per_second() / limit, figure.limit_text(), format_rate(limit));
     text += "\n";
   }
   return text;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -18,7 +19,7 @@ using testing::CommandOptions;
 using testing::CommandResult;
 using testing::run_piecework;
 
-constexpr const char* kCommandNames[] = {"commp", "fr32", "info"};
+constexpr const char* kCommandNames[] = {"bench", "commp", "fr32", "info"};
 
 nlohmann::json golden_row(size_t payload_bytes) {
   const nlohmann::json rows = testing::load_vectors("public/commp.json");
@@ -121,6 +122,24 @@ TEST(CommpCommandTest, ErrorsOfTheSource) {
   EXPECT_EQ(run_piecework({"commp", "/"}).exit_code, 64);
   const CommandResult escaped = run_piecework({"commp", "/nonexistent/\x1b[31m"});
   EXPECT_EQ(escaped.standard_error.find('\x1b'), std::string::npos);
+}
+
+TEST(BenchCommandTest, SmokeMeasuresEverythingAndLeavesNothing) {
+  const testing::TempDir directory;
+  const CommandResult result = run_piecework({"bench", "--smoke", "--json", "--dir", directory.path()});
+  ASSERT_EQ(result.exit_code, 0) << result.standard_error;
+  const nlohmann::json report = nlohmann::json::parse(result.standard_output);
+  EXPECT_TRUE(report.at("commp_equals_scalar").get<bool>());
+  EXPECT_GE(report.at("figures").size(), 11u);
+  for (const nlohmann::json& figure : report.at("figures")) {
+    EXPECT_GT(figure.at("bytes_per_second").get<double>(), 0) << figure.dump();
+    if (figure.contains("limit")) EXPECT_GT(figure.at("limit_bytes_per_second").get<double>(), 0) << figure.dump();
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
+}
+
+TEST(BenchCommandTest, DirectoryThatCannotBeWrittenIs73) {
+  EXPECT_EQ(run_piecework({"bench", "--smoke", "--dir", "/nonexistent"}).exit_code, 73);
 }
 
 TEST(Fr32CommandTest, PadsAsTheFormatSaysAndBack) {
