@@ -37,6 +37,12 @@ Digest32 root_of_segment(uint64_t segment_index, ByteSpan payload) {
   return subtree_root(payload, height_of_segment(segment_index, payload.size()));
 }
 
+bool stop_requested(const CommpOptions& options) {
+  return options.stop != nullptr && options.stop->load(std::memory_order_relaxed);
+}
+
+tl::unexpected<Error> stopped() { return fail(ErrorCode::kCancelled, ErrorSide::kSource, "commP: stopped"); }
+
 // Runs `work` on `thread_count` threads of oneTBB; what the library throws ends here.
 template <class Work>
 Status run_on_threads(unsigned thread_count, const Work& work) {
@@ -111,8 +117,7 @@ class CommpPipeline {
   }
 
   Result<bool> next_or_stop(Segment& segment) {
-    if (options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed))
-      return fail(ErrorCode::kCancelled, ErrorSide::kSource, "commP: stopped");
+    if (stop_requested(options_)) return stopped();
     return source_.next(segment);
   }
 
@@ -199,10 +204,13 @@ Result<Commp> commp_of_descriptor(int descriptor, const std::string& name, const
 }
 
 Result<Commp> commp_of_file(const std::string& path, const CommpOptions& options) {
-  // Not O_NONBLOCK: a named pipe waits for its writer, as any reader of one does.
-  const io::UniqueFd descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
-  if (!descriptor.is_open()) return fail_errno(errno, ErrorSide::kSource, path);
-  return commp_of_descriptor(descriptor.get(), path, options);
+  for (;;) {
+    if (stop_requested(options)) return stopped();
+    // Not O_NONBLOCK: a named pipe waits for its writer, as any reader of one does.
+    const io::UniqueFd descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    if (descriptor.is_open()) return commp_of_descriptor(descriptor.get(), path, options);
+    if (errno != EINTR) return fail_errno(errno, ErrorSide::kSource, path);
+  }
 }
 
 }  // namespace piecework::engine

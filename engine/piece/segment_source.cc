@@ -104,7 +104,8 @@ class StreamSource final : public SegmentSource {
       if (stop_ != nullptr && stop_->load(std::memory_order_relaxed))
         return fail(ErrorCode::kCancelled, ErrorSide::kSource, name_ + ": stopped");
       pollfd waiting{descriptor_, POLLIN, 0};
-      if (poll(&waiting, 1, kPollMs) == 0) continue;
+      const int ready_count = poll(&waiting, 1, kPollMs);
+      if (ready_count == 0 || (ready_count < 0 && errno == EINTR)) continue;
       const ssize_t read_bytes =
           read(descriptor_, segment.buffer.get() + segment.payload_bytes, kSegmentBytes - segment.payload_bytes);
       if (read_bytes >= 0) return static_cast<size_t>(read_bytes);

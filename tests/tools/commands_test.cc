@@ -124,6 +124,21 @@ TEST(CommpCommandTest, ErrorsOfTheSource) {
   EXPECT_EQ(escaped.standard_error.find('\x1b'), std::string::npos);
 }
 
+// A pipe without bytes for 0.8 s, and a signal after 0.2 s.
+TEST(CommpCommandTest, SignalWhileWaitingForBytesIs75) {
+  const CommandResult result = testing::run_command(
+      {"sh", "-c", "sleep 0.8 | timeout --preserve-status -s TERM 0.2 " PIECEWORK_BINARY " commp -"});
+  EXPECT_EQ(result.exit_code, 75) << result.standard_error;
+}
+
+TEST(CommpCommandTest, ClosedStandardOutputIsADestinationError) {
+  const testing::TempDir directory;
+  testing::write_file(directory / "payload", "x");
+  const CommandResult result = testing::run_command(
+      {"sh", "-c", std::string(PIECEWORK_BINARY " commp ") + (directory / "payload").native() + " > /dev/full"});
+  EXPECT_EQ(result.exit_code, 73) << result.standard_error;
+}
+
 TEST(BenchCommandTest, SmokeMeasuresEverythingAndLeavesNothing) {
   const testing::TempDir directory;
   const CommandResult result = run_piecework({"bench", "--smoke", "--json", "--dir", directory.path()});
