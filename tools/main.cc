@@ -20,6 +20,7 @@ constexpr AddCommand kCommands[] = {
     add_fr32_command,
     add_plan_command,
     add_pack_command,
+    add_verify_command,
     add_bench_command,
     add_info_command,
 };

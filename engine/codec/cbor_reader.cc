@@ -6,6 +6,8 @@
 #include <bit>
 #include <cmath>
 
+#include "kernels/base/text.h"
+
 namespace piecework::engine {
 namespace {
 
@@ -17,29 +19,6 @@ constexpr uint8_t kInfoIndefinite = 31;
 
 // Smallest argument that needs 1, 2, 4, 8 bytes.
 constexpr uint64_t kSmallestArgument[] = {24, uint64_t{1} << 8, uint64_t{1} << 16, uint64_t{1} << 32};
-
-bool is_utf8(std::string_view text) {
-  size_t i = 0;
-  const auto tail = [&](size_t at) { return at < text.size() && (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80; };
-  while (i < text.size()) {
-    const auto first = static_cast<uint8_t>(text[i]);
-    const auto second = i + 1 < text.size() ? static_cast<uint8_t>(text[i + 1]) : uint8_t{0};
-    if (first < 0x80) {
-      i += 1;
-    } else if (first >= 0xC2 && first <= 0xDF && tail(i + 1)) {
-      i += 2;
-    } else if (first >= 0xE0 && first <= 0xEF && tail(i + 1) && tail(i + 2) && !(first == 0xE0 && second < 0xA0) &&
-               !(first == 0xED && second > 0x9F)) {
-      i += 3;
-    } else if (first >= 0xF0 && first <= 0xF4 && tail(i + 1) && tail(i + 2) && tail(i + 3) &&
-               !(first == 0xF0 && second < 0x90) && !(first == 0xF4 && second > 0x8F)) {
-      i += 4;
-    } else {
-      return false;
-    }
-  }
-  return true;
-}
 
 }  // namespace
 

@@ -21,6 +21,7 @@ struct VerifyOptions {
   uint64_t memory_bytes = kGiB;                 // for the index of blocks: 32 million of them
   bool zero_tail = false;                       // accept a CAR padded with zeros
   bool quick = false;                           // of a directory: existence, lengths, trees and receipts only
+  bool expect_cars = true;                      // of a directory: false where it was packed with --no-car
   const std::atomic<bool>* stop = nullptr;      // looked at once a batch; kCancelled where it becomes true
   std::atomic<uint64_t>* done_bytes = nullptr;  // grows as bytes are read, for progress
 };

@@ -35,6 +35,7 @@ inline constexpr char kMissingRoot[] = "missing-root";
 inline constexpr char kPieceCid[] = "piece-cid";  // commP against a name, a receipt, a tree
 inline constexpr char kReceipt[] = "receipt";     // receipts that cannot be read or contradict what is there
 inline constexpr char kMissingFile[] = "missing-file";
+inline constexpr char kUnreadable[] = "unreadable";
 inline constexpr char kLength[] = "length";
 inline constexpr char kTree[] = "tree";        // <piece>.tree
 inline constexpr char kSidecar[] = "sidecar";  // <piece>.nodes, <piece>.files.ndjson.zst
@@ -46,6 +47,7 @@ inline constexpr char kHamtPlace[] = "hamt-place";
 inline constexpr char kNotUnixfs[] = "not-unixfs";
 inline constexpr char kNotFollowed[] = "not-followed";  // links of a codec that is not known here
 inline constexpr char kUnreachable[] = "unreachable";
+inline constexpr char kNoReceipt[] = "no-receipt";
 inline constexpr char kSmallPiece[] = "small-piece";
 }  // namespace finding
 

@@ -1,0 +1,137 @@
+// Receipts first, then each piece once, then CARs without a receipt; see verify_directory.h.
+#include "engine/restore/verify_directory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include "engine/codec/piece_cid.h"
+#include "engine/record/receipt.h"
+#include "engine/restore/verify_piece.h"
+#include "io/dir_reader.h"
+#include "io/file.h"
+
+namespace piecework::engine {
+namespace {
+
+constexpr uint64_t kReceiptBytesMax = 256 * kMiB;  // skipped items are listed
+constexpr std::string_view kReceiptSuffix = ".json";
+constexpr std::string_view kCarSuffix = ".car";
+
+// Names in a directory that end in `suffix`, in byte order; hidden ones are temporaries of pack.
+Result<std::vector<std::string>> list_names(const std::string& path, std::string_view suffix) {
+  PIECEWORK_ASSIGN(const io::File directory, io::open_named_directory(path, ErrorSide::kSource));
+  PIECEWORK_ASSIGN(const io::DirectoryListing listing, io::read_directory(directory));
+  std::vector<std::string> names;
+  for (size_t i = 0; i < listing.entry_count(); ++i) {
+    const std::string_view name = listing.entry(i).name;
+    if (!name.starts_with('.') && name.size() > suffix.size() && name.ends_with(suffix)) names.emplace_back(name);
+  }
+  return names;
+}
+
+class DirectoryVerification {
+ public:
+  DirectoryVerification(const std::string& path, const VerifyOptions& options, VerifyReport& report)
+      : path_(path), options_(options), report_(report) {}
+
+  Status run() {
+    PIECEWORK_TRY(check_receipts());
+    PIECEWORK_TRY(check_other_cars());
+    if (report_.receipt_count > 0 || unclaimed_count_ > 0) return {};
+    return fail(ErrorCode::kNotFound, ErrorSide::kSource,
+                fmt::format("{} holds neither receipts nor CARs", printable(path_)));
+  }
+
+ private:
+  Status check_receipts() {
+    const std::string receipts_path = path_ + "/receipts";
+    Result<std::vector<std::string>> plans = list_names(receipts_path, "");
+    if (!plans && plans.error().code == ErrorCode::kNotFound) return {};
+    if (!plans) return tl::unexpected<Error>(std::move(plans.error()));
+    for (const std::string& plan : *plans) {
+      const std::string plan_path = receipts_path + "/" + plan;
+      PIECEWORK_ASSIGN(const std::vector<std::string> batches, list_names(plan_path, kReceiptSuffix));
+      for (const std::string& batch : batches) PIECEWORK_TRY(check_receipt(plan, plan_path + "/" + batch, batch));
+    }
+    return {};
+  }
+
+  Status check_receipt(const std::string& plan, const std::string& receipt_path, const std::string& name) {
+    ++report_.receipt_count;
+    Result<Receipt> receipt = read(receipt_path);
+    if (!receipt) return absorb(std::move(receipt.error()), finding::kReceipt, receipt_path, report_);
+    check_facts(*receipt, plan, name, receipt_path);
+    // What is named by the piece is the same for every receipt that names it; what a receipt says of it is not.
+    const auto [known, is_new] = pieces_.insert(receipt->piece_cid_v1);
+    return verify_piece({path_, receipt_path, &*receipt, /*read_content=*/is_new && !options_.quick}, options_,
+                        report_);
+  }
+
+  Result<Receipt> read(const std::string& receipt_path) const {
+    PIECEWORK_ASSIGN(const io::File file, io::open_named(receipt_path, ErrorSide::kSource));
+    PIECEWORK_ASSIGN(const io::FileStamp stamp, file.stamp());
+    if (!stamp.is_regular() || stamp.size_bytes > kReceiptBytesMax) {
+      return fail(ErrorCode::kCorrupt, ErrorSide::kSource, "no regular file, or too large for a receipt");
+    }
+    std::vector<uint8_t> bytes(static_cast<size_t>(stamp.size_bytes));
+    PIECEWORK_ASSIGN(const size_t read_bytes, file.read_full(bytes, 0));
+    return parse_receipt(as_text(ByteSpan(bytes).first(read_bytes)), receipt_path);
+  }
+
+  // What a receipt says must agree with itself and with where it lies.
+  void check_facts(const Receipt& receipt, const std::string& plan, const std::string& name,
+                   const std::string& receipt_path) {
+    const auto expect = [&](const char* kind, std::string expected, std::string actual) {
+      if (expected == actual) return;
+      report_.problems.add(
+          {.kind = kind, .piece = receipt_path, .expected = std::move(expected), .actual = std::move(actual)});
+    };
+    expect(finding::kReceipt, "plan " + plan, "plan " + receipt.plan_digest);
+    expect(finding::kReceipt, name, receipt_name(receipt.batch));
+    const Result<PieceCid> v1 = parse_piece_cid(receipt.piece_cid_v1);
+    const Result<PieceCid> v2 = parse_piece_cid(receipt.piece_cid_v2);
+    if (!v1 || v1->version != 1 || !v2 || v2->version != 2) {
+      expect(finding::kReceipt, "a piece CID of version 1 and one of version 2",
+             receipt.piece_cid_v1 + " and " + receipt.piece_cid_v2);
+      return;
+    }
+    expect(finding::kReceipt, to_hex(v1->root), to_hex(v2->root));
+    expect(finding::kReceipt, fmt::format("{} payload bytes", v2->payload_bytes),
+           fmt::format("{} payload bytes", receipt.payload_bytes));
+    expect(finding::kReceipt, fmt::format("{} padded bytes", v2->padded_bytes),
+           fmt::format("{} padded bytes", receipt.padded_bytes));
+  }
+
+  Status check_other_cars() {
+    PIECEWORK_ASSIGN(const std::vector<std::string> names, list_names(path_, kCarSuffix));
+    for (const std::string& name : names) {
+      if (pieces_.contains(name.substr(0, name.size() - kCarSuffix.size()))) continue;
+      const std::string car_path = path_ + "/" + name;
+      report_.warnings.add({.kind = finding::kNoReceipt, .piece = car_path, .expected = "a receipt", .actual = "none"});
+      ++unclaimed_count_;
+      if (options_.quick) continue;
+      Result<CarFacts> facts = verify_car(car_path, options_, report_);
+      if (!facts) PIECEWORK_TRY(absorb(std::move(facts.error()), finding::kFraming, car_path, report_));
+    }
+    return {};
+  }
+
+  const std::string& path_;
+  const VerifyOptions& options_;
+  VerifyReport& report_;
+  std::set<std::string> pieces_;  // named by a receipt
+  uint64_t unclaimed_count_ = 0;
+};
+
+}  // namespace
+
+Status verify_directory(const std::string& path, const VerifyOptions& options, VerifyReport& report) {
+  return DirectoryVerification(path, options, report).run();
+}
+
+}  // namespace piecework::engine
