@@ -17,7 +17,6 @@ constexpr uint32_t kLeaf7EbxAvx512Dq = 1U << 17;
 constexpr uint32_t kLeaf7EbxSha = 1U << 29;
 constexpr uint32_t kLeaf7EbxAvx512Bw = 1U << 30;
 constexpr uint32_t kLeaf7EbxAvx512Vl = 1U << 31;
-constexpr uint32_t kLeaf7EcxAvx512Vbmi2 = 1U << 6;
 constexpr uint64_t kXcr0Avx = 0x06;     // XMM and YMM state
 constexpr uint64_t kXcr0Avx512 = 0xE0;  // opmask, upper halves of ZMM0-15, ZMM16-31
 
@@ -36,10 +35,7 @@ CpuidWords read_cpuid() noexcept {
   if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0) return words;
   words.leaf1_ecx = ecx;
   if (has(ecx, kLeaf1EcxOsxsave)) words.xcr0 = read_xcr0();
-  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) {
-    words.leaf7_ebx = ebx;
-    words.leaf7_ecx = ecx;
-  }
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) words.leaf7_ebx = ebx;
   return words;
 }
 
@@ -56,10 +52,7 @@ uint32_t features_from_cpuid(const CpuidWords& words) noexcept {
   if (!has(words.leaf7_ebx, kLeaf7EbxAvx2 | kLeaf7EbxBmi2)) return features;
   features |= kCpuAvx2;
   constexpr uint32_t kAvx512Ebx = kLeaf7EbxAvx512F | kLeaf7EbxAvx512Dq | kLeaf7EbxAvx512Bw | kLeaf7EbxAvx512Vl;
-  if (has(words.leaf7_ebx, kAvx512Ebx) && has(words.leaf7_ecx, kLeaf7EcxAvx512Vbmi2) &&
-      has(words.xcr0, kXcr0Avx512)) {
-    features |= kCpuAvx512;
-  }
+  if (has(words.leaf7_ebx, kAvx512Ebx) && has(words.xcr0, kXcr0Avx512)) features |= kCpuAvx512;
   return features;
 }
 

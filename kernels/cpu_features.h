@@ -15,14 +15,13 @@ enum CpuFeature : uint32_t {
   // dirty upper register halves make it a hundred times slower on some CPUs).
   kCpuShaNi = 1U << 0,
   kCpuAvx2 = 1U << 1,    // AVX2 and BMI2
-  kCpuAvx512 = 1U << 2,  // AVX-512 F, BW, VL, DQ, VBMI2
+  kCpuAvx512 = 1U << 2,  // AVX-512 F, BW, VL, DQ: every server CPU since Skylake-SP, with SHA-NI or without
 };
 
 // The raw words that detection looks at; separate so that a test can make up CPUs.
 struct CpuidWords {
   uint32_t leaf1_ecx = 0;
   uint32_t leaf7_ebx = 0;
-  uint32_t leaf7_ecx = 0;
   uint64_t xcr0 = 0;  // 0 where leaf 1 does not report OSXSAVE
 };
 

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/force_inline.h"
+
 namespace piecework::kernels {
 namespace {
 
@@ -56,7 +58,7 @@ struct Avx2Lanes {
 
   // words[i] = the i-th 32-bit word, as stored, of the 64 bytes at address(lane) for each lane.
   template <class Address>
-  [[gnu::always_inline]] static inline void load_words(Vector (&words)[16], Address address) {
+  PIECEWORK_FORCE_INLINE static void load_words(Vector (&words)[16], Address address) {
 #pragma GCC unroll 4
     for (size_t part = 0; part < 4; ++part) {  // 16 bytes of every lane: four words
       Vector rows[4];
@@ -69,7 +71,7 @@ struct Avx2Lanes {
   }
 
   // Lane i of the eight words goes to target + 32 * i, each word big-endian.
-  [[gnu::always_inline]] static inline void store_digests(uint8_t* target, const Vector (&words)[8]) {
+  PIECEWORK_FORCE_INLINE static void store_digests(uint8_t* target, const Vector (&words)[8]) {
     Vector low[4] = {words[0], words[1], words[2], words[3]};
     Vector high[4] = {words[4], words[5], words[6], words[7]};
     transpose(low);
@@ -91,7 +93,7 @@ struct Avx2Lanes {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), swap_word_bytes(words));
   }
   // A 4 x 4 transpose of words inside each half.
-  [[gnu::always_inline]] static inline void transpose(Vector (&r)[4]) {
+  PIECEWORK_FORCE_INLINE static void transpose(Vector (&r)[4]) {
     const Vector low01 = _mm256_unpacklo_epi32(r[0], r[1]);
     const Vector high01 = _mm256_unpackhi_epi32(r[0], r[1]);
     const Vector low23 = _mm256_unpacklo_epi32(r[2], r[3]);

@@ -1,11 +1,13 @@
 // Sixteen 32-bit lanes in AVX-512: the vector type that the lane bodies (sha256_lanes.inl.h, granules_lanes.inl.h) are
-// instantiated with. For files compiled with AVX-512 F, BW, VL, DQ and VBMI2; tests also compile it over an emulation.
+// instantiated with. For files compiled with AVX-512 F, BW, VL and DQ; tests also compile it over an emulation.
 #pragma once
 
 #include <immintrin.h>
 
 #include <cstddef>
 #include <cstdint>
+
+#include "kernels/force_inline.h"
 
 namespace piecework::kernels {
 namespace {
@@ -33,10 +35,11 @@ struct Avx512Lanes {
   [[gnu::always_inline]] static inline Vector shift_right(Vector x) {
     return _mm512_srli_epi32(x, kBits);
   }
-  // Bits kBits .. kBits + 31 of the 64 bits that `high` and `low` make.
+  // Bits kBits .. kBits + 31 of the 64 bits that `high` and `low` make. VBMI2 has one instruction for it, which would save
+  // 0.5 % of a granule and exclude Skylake-SP and Cascade Lake.
   template <int kBits>
   [[gnu::always_inline]] static inline Vector join(Vector low, Vector high) {
-    return _mm512_shrdi_epi32(low, high, kBits);
+    return _mm512_or_si512(_mm512_srli_epi32(low, kBits), _mm512_slli_epi32(high, 32 - kBits));
   }
   [[gnu::always_inline]] static inline Vector bit_and(Vector x, uint32_t mask) {
     return _mm512_and_si512(x, _mm512_set1_epi32(static_cast<int>(mask)));
@@ -53,14 +56,14 @@ struct Avx512Lanes {
 
   // words[i] = the i-th 32-bit word, as stored, of the 64 bytes at address(lane) for each lane.
   template <class Address>
-  [[gnu::always_inline]] static inline void load_words(Vector (&words)[16], Address address) {
+  PIECEWORK_FORCE_INLINE static void load_words(Vector (&words)[16], Address address) {
 #pragma GCC unroll 16
     for (size_t lane = 0; lane < kLanes; ++lane) words[lane] = _mm512_loadu_si512(address(lane));
     transpose(words);
   }
 
   // Lane i of the eight words goes to target + 32 * i, each word big-endian.
-  [[gnu::always_inline]] static inline void store_digests(uint8_t* target, const Vector (&words)[8]) {
+  PIECEWORK_FORCE_INLINE static void store_digests(uint8_t* target, const Vector (&words)[8]) {
     Vector pairs[8], quads[8];
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) {
@@ -93,7 +96,7 @@ struct Avx512Lanes {
   }
 
   // A 16 x 16 transpose of words: inside 128-bit parts first, then of the parts.
-  [[gnu::always_inline]] static inline void transpose(Vector (&r)[16]) {
+  PIECEWORK_FORCE_INLINE static void transpose(Vector (&r)[16]) {
     Vector t[16];
 #pragma GCC unroll 8
     for (int i = 0; i < 8; ++i) {

@@ -30,15 +30,6 @@ void fr32_unpad_avx2(uint8_t* target, const uint8_t* source, size_t quad_count) 
   fr32_unpad_scalar(target + kQuadBytes * wide_count, source + kPaddedQuadBytes * wide_count, 1);
 }
 
-void hash_granules_avx512(uint8_t* target, const uint8_t* source, size_t granule_count) noexcept {
-  const size_t batch_count = granule_count / kAvx512GranuleLanes;
-  const size_t done = batch_count * kAvx512GranuleLanes;
-  if (batch_count != 0) hash_granule_batches_avx512(target, source, batch_count);
-  if (done != granule_count) {
-    hash_granules_shani(target + kNodeBytes * done, source + kGranuleBytes * done, granule_count - done);
-  }
-}
-
 void hash_granules_avx2(uint8_t* target, const uint8_t* source, size_t granule_count) noexcept {
   const size_t batch_count = granule_count / kAvx2GranuleLanes;
   const size_t done = batch_count * kAvx2GranuleLanes;
@@ -46,6 +37,15 @@ void hash_granules_avx2(uint8_t* target, const uint8_t* source, size_t granule_c
   if (done != granule_count) {
     hash_granules_scalar(target + kNodeBytes * done, source + kGranuleBytes * done, granule_count - done);
   }
+}
+
+void hash_granules_avx512(uint8_t* target, const uint8_t* source, size_t granule_count) noexcept {
+  const size_t batch_count = granule_count / kAvx512GranuleLanes;
+  const size_t done = batch_count * kAvx512GranuleLanes;
+  if (batch_count != 0) hash_granule_batches_avx512(target, source, batch_count);
+  if (done == granule_count) return;
+  GranulesFn* const rest = (cpu_features() & kCpuShaNi) != 0 ? hash_granules_shani : hash_granules_avx2;
+  rest(target + kNodeBytes * done, source + kGranuleBytes * done, granule_count - done);
 }
 
 constexpr Fr32Functions kScalar{fr32_pad_scalar, fr32_unpad_scalar};
@@ -56,7 +56,7 @@ constexpr std::array<Variant<const Fr32Functions>, 2> kFr32Variants{{
     {"scalar", kCpuNone, &kScalar},
 }};
 constexpr std::array<Variant<GranulesFn>, 4> kGranulesVariants{{
-    {"avx512", kCpuAvx512 | kCpuShaNi, hash_granules_avx512},  // every CPU with VBMI2 has the SHA extensions
+    {"avx512", kCpuAvx512 | kCpuAvx2, hash_granules_avx512},
     {"shani", kCpuShaNi, hash_granules_shani},
     {"avx2", kCpuAvx2, hash_granules_avx2},
     {"scalar", kCpuNone, hash_granules_scalar},

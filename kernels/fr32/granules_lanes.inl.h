@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/force_inline.h"
 #include "kernels/fr32/fr32.h"
 #include "kernels/sha256/sha256_lanes.inl.h"
 
@@ -28,7 +29,7 @@ inline constexpr size_t kGranuleLevel1Nodes = 2 * kGranuleQuads;
 // Leaf g holds payload bits 254 * g .. 254 * g + 253 (formats.md 8). The second load begins at byte 63, so that it ends with
 // the quad; relative to it, leaf 2 begins at bit 4 and leaf 3 at bit 258.
 template <class Lanes, class Address>
-[[gnu::always_inline]] inline void load_leaves(LaneNode<Lanes> (&leaves)[4], Address address) {
+PIECEWORK_FORCE_INLINE void load_leaves(LaneNode<Lanes> (&leaves)[4], Address address) {
   using Vector = typename Lanes::Vector;
   constexpr uint32_t kLow30Bits = 0x3FFFFFFF;
   Vector w[16];

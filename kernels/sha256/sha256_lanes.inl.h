@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/force_inline.h"
 #include "kernels/sha256/sha256_constants.h"
 
 namespace piecework::kernels {
@@ -44,7 +45,8 @@ template <class Lanes>
 // Round t of FIPS 180-4, 6.2.2. The variables a..h are not moved: state[(i - t) mod 8] is the i-th of them.
 // `input` is K[t] + W[t].
 template <class Lanes>
-[[gnu::always_inline]] inline void run_round(typename Lanes::Vector (&state)[8], int t, typename Lanes::Vector input) {
+PIECEWORK_FORCE_INLINE void run_round(typename Lanes::Vector (&state)[8], int t,
+                                      const typename Lanes::Vector& input) {
   using Vector = typename Lanes::Vector;
   const Vector a = state[(8 - t) & 7], b = state[(9 - t) & 7], c = state[(10 - t) & 7];
   const Vector e = state[(12 - t) & 7], f = state[(13 - t) & 7], g = state[(14 - t) & 7];
@@ -58,7 +60,7 @@ template <class Lanes>
 
 // Sixteen rounds. With kExtend, words[i] becomes the word sixteen rounds on.
 template <class Lanes, bool kExtend>
-[[gnu::always_inline]] inline void run_sixteen_rounds(typename Lanes::Vector (&state)[8],
+PIECEWORK_FORCE_INLINE void run_sixteen_rounds(typename Lanes::Vector (&state)[8],
                                                       typename Lanes::Vector (&words)[16], const uint32_t* constants) {
 #pragma GCC unroll 16
   for (int t = 0; t < 16; ++t) {
@@ -72,7 +74,7 @@ template <class Lanes, bool kExtend>
 
 // One block: state += compression(state, words). `words` is used up.
 template <class Lanes>
-[[gnu::always_inline]] inline void compress_words(typename Lanes::Vector (&state)[8],
+PIECEWORK_FORCE_INLINE void compress_words(typename Lanes::Vector (&state)[8],
                                                   typename Lanes::Vector (&words)[16]) {
   typename Lanes::Vector chaining[8];
 #pragma GCC unroll 8
@@ -87,7 +89,7 @@ template <class Lanes>
 
 // The padding block of a 64-byte message: its words are constants, added to K beforehand.
 template <class Lanes>
-[[gnu::always_inline]] inline void compress_padding(typename Lanes::Vector (&state)[8]) {
+PIECEWORK_FORCE_INLINE void compress_padding(typename Lanes::Vector (&state)[8]) {
   typename Lanes::Vector chaining[8];
 #pragma GCC unroll 8
   for (int i = 0; i < 8; ++i) chaining[i] = state[i];
@@ -103,7 +105,7 @@ template <class Lanes>
 
 // The tree node over `words`, sixteen words of message: eight words with bits 254 and 255 clear. `words` is used up.
 template <class Lanes>
-[[gnu::always_inline]] inline void hash_node_words(typename Lanes::Vector (&node)[8],
+PIECEWORK_FORCE_INLINE void hash_node_words(typename Lanes::Vector (&node)[8],
                                                    typename Lanes::Vector (&words)[16]) {
   const uint32_t* initial = opaque(kInitialState.value);
 #pragma GCC unroll 8

@@ -11,14 +11,6 @@
 namespace piecework::kernels {
 namespace {
 
-// Sixteen lanes, partly filled, cost as much as full ones: about seven SHA-NI nodes. What is left over goes to SHA-NI.
-void hash_nodes_avx512(uint8_t* target, const uint8_t* source, size_t node_count) noexcept {
-  const size_t batch_count = node_count / kAvx512Lanes;
-  const size_t done = batch_count * kAvx512Lanes;
-  if (batch_count != 0) hash_node_batches_avx512(target, source, batch_count);
-  if (done != node_count) hash_nodes_shani(target + 32 * done, source + 64 * done, node_count - done);
-}
-
 void hash_nodes_avx2(uint8_t* target, const uint8_t* source, size_t node_count) noexcept {
   const size_t batch_count = node_count / kAvx2Lanes;
   const size_t done = batch_count * kAvx2Lanes;
@@ -26,8 +18,19 @@ void hash_nodes_avx2(uint8_t* target, const uint8_t* source, size_t node_count) 
   if (done != node_count) hash_nodes_scalar(target + 32 * done, source + 64 * done, node_count - done);
 }
 
+// Sixteen lanes, partly filled, cost as much as full ones: about seven SHA-NI nodes. What is left over goes to SHA-NI, or
+// to the narrower lanes on CPUs without it (Skylake-SP, Cascade Lake).
+void hash_nodes_avx512(uint8_t* target, const uint8_t* source, size_t node_count) noexcept {
+  const size_t batch_count = node_count / kAvx512Lanes;
+  const size_t done = batch_count * kAvx512Lanes;
+  if (batch_count != 0) hash_node_batches_avx512(target, source, batch_count);
+  if (done == node_count) return;
+  NodesFn* const rest = (cpu_features() & kCpuShaNi) != 0 ? hash_nodes_shani : hash_nodes_avx2;
+  rest(target + 32 * done, source + 64 * done, node_count - done);
+}
+
 constexpr std::array<Variant<NodesFn>, 4> kVariants{{
-    {"avx512", kCpuAvx512 | kCpuShaNi, hash_nodes_avx512},  // every CPU with VBMI2 has the SHA extensions
+    {"avx512", kCpuAvx512 | kCpuAvx2, hash_nodes_avx512},
     {"shani", kCpuShaNi, hash_nodes_shani},
     {"avx2", kCpuAvx2, hash_nodes_avx2},
     {"scalar", kCpuNone, hash_nodes_scalar},
