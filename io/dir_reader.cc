@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
-#include <numeric>
 
 #include "io/errno_map.h"
 #include "kernels/base/check.h"
@@ -37,7 +36,15 @@ EntryKind entry_kind_of_dirent(uint8_t type) {
   }
 }
 
-uint64_t prefix_of(std::string_view name) {
+// A number to sort by, and the record it stands for: records are large, these are moved instead.
+struct SortKey {
+  uint64_t key = 0;
+  uint32_t record_index = 0;
+};
+
+// The first eight bytes of `name` as a number in the order of their bytes; shorter names are filled with NUL, which no
+// name contains.
+uint64_t key_of(std::string_view name) {
   std::array<uint8_t, 8> first{};
   std::memcpy(first.data(), name.data(), std::min(name.size(), first.size()));
   return load_be64(first.data());
@@ -104,18 +111,49 @@ uint64_t DirectoryListing::append_text(std::string_view text) {
   return offset;
 }
 
+size_t DirectoryListing::common_prefix_bytes() const {
+  if (records_.empty()) return 0;
+  const std::string_view first = name_of(records_.front());
+  size_t common_bytes = first.size();
+  for (const Record& record : records_) {
+    const std::string_view name = name_of(record).substr(0, common_bytes);
+    common_bytes = static_cast<size_t>(std::mismatch(name.begin(), name.end(), first.begin()).first - name.begin());
+    if (common_bytes == 0) break;
+  }
+  return common_bytes;
+}
+
+// Names of one directory like to begin alike ("IMG_20240101..."): eight bytes from where they begin to differ order
+// nearly all pairs without a look at the names.
 void DirectoryListing::sort() {
-  std::sort(records_.begin(), records_.end(), [this](const Record& a, const Record& b) {
-    if (a.name_prefix != b.name_prefix) return a.name_prefix < b.name_prefix;
-    return name_of(a) < name_of(b);  // char_traits<char> compares bytes as unsigned
+  const size_t skipped_bytes = common_prefix_bytes();
+  std::vector<SortKey> keys(records_.size());
+  for (uint32_t i = 0; i < keys.size(); ++i) keys[i] = {key_of(name_of(records_[i]).substr(skipped_bytes)), i};
+  std::sort(keys.begin(), keys.end(), [&](const SortKey& a, const SortKey& b) {
+    if (a.key != b.key) return a.key < b.key;
+    // char_traits<char> compares bytes as unsigned.
+    return name_of(records_[a.record_index]) < name_of(records_[b.record_index]);
   });
+  // Moves every record to its place along the cycles of the permutation: no second copy of the list.
+  for (uint32_t start = 0; start < keys.size(); ++start) {
+    const Record first = records_[start];
+    uint32_t hole = start;
+    while (keys[hole].record_index != start) {
+      const uint32_t next = keys[hole].record_index;
+      records_[hole] = records_[next];
+      keys[hole].record_index = hole;  // done; a later start there is a cycle of one
+      hole = next;
+    }
+    records_[hole] = first;
+    keys[hole].record_index = hole;
+  }
 }
 
 // ---- DirectoryReader ----
 
 DirectoryReader::DirectoryReader(const File& directory, DirectoryReadLimits limits)
     : directory_(directory), limits_(limits), buffer_(kBufferBytes) {
-  PIECEWORK_CHECK(limits.entry_count_max > 0);
+  PIECEWORK_CHECK(limits.entry_count_max > 0 && limits.entry_count_max <= kEntryCountMax);
   ::lseek(directory.fd(), 0, SEEK_SET);
 }
 
@@ -155,7 +193,6 @@ void DirectoryReader::append_buffered(DirectoryListing& listing) {
     const std::string_view name(raw->d_name);
     if (name == "." || name == "..") continue;
     DirectoryListing::Record record;
-    record.name_prefix = prefix_of(name);
     record.name_offset = listing.append_text(name);
     record.name_size_bytes = static_cast<uint16_t>(name.size());
     record.kind = entry_kind_of_dirent(raw->d_type);
@@ -167,10 +204,11 @@ void DirectoryReader::append_buffered(DirectoryListing& listing) {
 // One statx per entry that needs it, in the order of the inodes: on a cold disk the inode tables are then read in one
 // sweep instead of in the order of the directory's hash.
 void DirectoryReader::examine(DirectoryListing& listing) const {
-  std::vector<DirectoryListing::Record>& records = listing.records_;
-  std::sort(records.begin(), records.end(), [](const auto& a, const auto& b) { return a.stamp.inode < b.stamp.inode; });
-  for (size_t i = 0; i < records.size(); ++i) {
-    DirectoryListing::Record& record = records[i];
+  std::vector<SortKey> order(listing.records_.size());
+  for (uint32_t i = 0; i < order.size(); ++i) order[i] = {listing.records_[i].stamp.inode, i};
+  std::sort(order.begin(), order.end(), [](const SortKey& a, const SortKey& b) { return a.key < b.key; });
+  for (const SortKey& next : order) {
+    DirectoryListing::Record& record = listing.records_[next.record_index];
     if (limits_.with_stat || record.kind == EntryKind::kUnknown) {
       struct statx status;
       const char* name = listing.names_.data() + record.name_offset;
@@ -181,7 +219,7 @@ void DirectoryReader::examine(DirectoryListing& listing) const {
       record.stamp = stamp_of(status);
       record.kind = entry_kind_of_mode(status.stx_mode);  // what is there now, not what was when it was listed
     }
-    if (limits_.with_stat && record.kind == EntryKind::kSymlink) read_link(listing, i);
+    if (limits_.with_stat && record.kind == EntryKind::kSymlink) read_link(listing, next.record_index);
   }
 }
 

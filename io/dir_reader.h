@@ -4,7 +4,7 @@
 // symlink's target from readlinkat(2). Walking a tree is the caller's loop, with its own stack. Entries that vanish or
 // cannot be examined in between are reported as they stand in the list and end nothing.
 //
-// A listing keeps 88 bytes and the name per entry; a directory too large for the caller's memory is read in
+// A listing keeps 80 bytes and the name per entry; a directory too large for the caller's memory is read in
 // several listings, each sorted by itself, which the caller merges.
 #pragma once
 
@@ -51,7 +51,6 @@ class DirectoryListing {
  private:
   friend class DirectoryReader;
   struct Record {
-    uint64_t name_prefix = 0;  // the first eight bytes, big endian: orders most pairs without touching the names
     uint64_t name_offset = 0;
     uint64_t target_offset = 0;
     FileStamp stamp;
@@ -60,19 +59,23 @@ class DirectoryListing {
     uint16_t name_size_bytes = 0;
     EntryKind kind = EntryKind::kUnknown;
   };
-  static_assert(sizeof(FileStamp) == 48);
+  static_assert(sizeof(Record) == 80);
 
   void clear();
   std::string_view name_of(const Record& record) const;
   uint64_t append_text(std::string_view text);  // returns its offset in names_
+  size_t common_prefix_bytes() const;
   void sort();
 
   std::vector<Record> records_;
   std::vector<char> names_;  // names and symlink targets, each followed by NUL
 };
 
+// 80 GB of records: nobody gets here, but indices of entries are kept in 32 bits.
+inline constexpr uint64_t kEntryCountMax = uint64_t{1} << 30;
+
 struct DirectoryReadLimits {
-  uint64_t entry_count_max = UINT64_MAX;  // entries per listing
+  uint64_t entry_count_max = kEntryCountMax;  // entries per listing; 1 to kEntryCountMax
   bool with_stat = true;                  // false: names and kinds only; stamps stay zero
 };
 

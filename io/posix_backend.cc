@@ -1,6 +1,7 @@
 #include "io/posix_backend.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <mutex>
@@ -32,7 +33,7 @@ class PosixBackend final : public Backend {
   void work();
   // Waits for the next operation; none at the end.
   Operation* take();
-  void finish(Operation& operation, uint64_t resubmitted_count);
+  void finish(Operation& operation);
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -40,7 +41,11 @@ class PosixBackend final : public Backend {
   OperationList waiting_;
   uint64_t open_count_ = 0;  // submitted, and complete() has not returned
   bool is_stopping_ = false;
-  BackendCounters counters_;
+  BackendCounters counters_;  // of submissions
+
+  // Counted before the callback, so that whoever was told of a completion finds it in the counters.
+  std::atomic<uint64_t> completed_count_ = 0;
+  std::atomic<uint64_t> resubmitted_count_ = 0;
 
   std::vector<std::thread> threads_;
 };
@@ -72,7 +77,10 @@ Status PosixBackend::start(uint32_t thread_count) {
 
 BackendCounters PosixBackend::counters() const {
   const std::lock_guard lock(mutex_);
-  return counters_;
+  BackendCounters counters = counters_;
+  counters.completed_count = completed_count_.load(std::memory_order_relaxed);
+  counters.resubmitted_count = resubmitted_count_.load(std::memory_order_relaxed);
+  return counters;
 }
 
 void PosixBackend::enqueue(Operation* first, Operation* last, size_t operation_count) {
@@ -90,8 +98,9 @@ void PosixBackend::enqueue(Operation* first, Operation* last, size_t operation_c
 
 void PosixBackend::work() {
   while (Operation* operation = take()) {
-    const uint64_t resubmitted_count = perform_to_end(*operation);
-    finish(*operation, resubmitted_count);
+    resubmitted_count_.fetch_add(perform_to_end(*operation), std::memory_order_relaxed);
+    completed_count_.fetch_add(1, std::memory_order_relaxed);
+    finish(*operation);
   }
 }
 
@@ -102,11 +111,9 @@ Operation* PosixBackend::take() {
   return waiting_.pop_front();
 }
 
-void PosixBackend::finish(Operation& operation, uint64_t resubmitted_count) {
+void PosixBackend::finish(Operation& operation) {
   operation.complete(operation);  // from here on `operation` is the caller's
   const std::lock_guard lock(mutex_);
-  counters_.resubmitted_count += resubmitted_count;
-  ++counters_.completed_count;
   if (--open_count_ == 0 && is_stopping_) changed_.notify_all();
 }
 
