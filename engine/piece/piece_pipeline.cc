@@ -25,7 +25,8 @@ using RecyclingNode = flow::multifunction_node<Token*, std::tuple<Token*>>;
 // The wiring. Lives inside the arena for one piece.
 class PieceGraph {
  public:
-  PieceGraph(PieceStages& stages, std::deque<Token>& tokens) : stages_(stages), tokens_(tokens) {
+  PieceGraph(PieceStages& stages, std::deque<Token>& tokens, io::Backend& backend)
+      : stages_(stages), tokens_(tokens), backend_(backend) {
     flow::make_edge(flow::output_port<0>(source_), read_);
     flow::make_edge(read_, digest_);
     flow::make_edge(digest_, fill_order_);
@@ -55,16 +56,12 @@ class PieceGraph {
     token->write.request = stages_.write_request(token->run);
     token->write.user = token;
     token->write.complete = [](io::Operation& operation) { static_cast<Token*>(operation.user)->written(); };
-    backend_->submit(token->write);
+    backend_.submit(token->write);
   }
 
- public:
-  void use(io::Backend& backend) { backend_ = &backend; }
-
- private:
   PieceStages& stages_;
   std::deque<Token>& tokens_;
-  io::Backend* backend_ = nullptr;
+  io::Backend& backend_;
   flow::graph graph_;
 
   RecyclingNode source_{graph_, flow::serial, [this](Token* token, RecyclingNode::output_ports_type& ports) {
@@ -113,8 +110,7 @@ Result<PieceOutcome> run_piece(BatchReader records, ClassStore classes, const Pi
   PieceStages stages(std::move(records), std::move(classes), inputs);
   tbb::task_arena arena(static_cast<int>(limits.thread_count));
   arena.execute([&] {
-    PieceGraph graph(stages, tokens);
-    graph.use(inputs.backend);
+    PieceGraph graph(stages, tokens, inputs.backend);
     graph.run();
   });
   for (Token& token : tokens) pool->release(token.run.slot.index);

@@ -23,6 +23,8 @@ struct PipelineLimits {
   unsigned thread_count = 1;
   uint32_t slot_count = 4;
   uint64_t slot_bytes = 8 * kMiB;
+  // More events than this end a run, so that a run of references or empty files stays small.
+  uint32_t events_per_run_max = 32768;
 };
 
 struct PieceInputs {

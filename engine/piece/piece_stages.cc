@@ -9,7 +9,7 @@ namespace piecework::engine {
 
 PieceStages::PieceStages(BatchReader records, ClassStore classes, const PieceInputs& inputs)
     : inputs_(inputs),
-      builder_(std::move(records), inputs.profile, inputs.batch),
+      builder_(std::move(records), inputs.profile, inputs.batch, inputs.limits.events_per_run_max),
       reader_(inputs.sources, inputs.backend),
       filler_(inputs.profile, std::move(classes), inputs.files),
       assembler_(inputs.batch.totals.car_bytes) {}

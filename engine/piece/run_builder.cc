@@ -11,8 +11,6 @@ namespace {
 using Kind = SectionEvent::Kind;
 using Role = SectionEvent::Role;
 
-// More events than this end a run, so that a run of references or empty files stays small.
-constexpr size_t kEventsMax = 32768;
 constexpr size_t kArenaBytesMax = 8 * kMiB;
 // A file with more sections may be cut by the end of a run even where its bytes would fit.
 constexpr uint64_t kSectionsInOneRunMax = 1024;
@@ -25,8 +23,12 @@ uint32_t append_text(std::vector<char>& arena, std::string_view text) {
 
 }  // namespace
 
-RunBuilder::RunBuilder(BatchReader records, const Profile& profile, const PlannedBatch& batch)
-    : records_(std::move(records)), profile_(profile), batch_(batch), offset_bytes_(0) {}
+RunBuilder::RunBuilder(BatchReader records, const Profile& profile, const PlannedBatch& batch, size_t events_per_run_max)
+    : records_(std::move(records)),
+      profile_(profile),
+      batch_(batch),
+      events_per_run_max_(events_per_run_max),
+      offset_bytes_(0) {}
 
 Status RunBuilder::fetch() {
   PIECEWORK_ASSIGN(record_, records_.next());
@@ -47,7 +49,7 @@ Result<bool> RunBuilder::build(Run& run) {
   }
   // The first run also holds the CAR's header, a hole until the root is known.
   run.begin_bytes = sequence_ == 0 ? 0 : offset_bytes_;
-  while ((run.events.size() < kEventsMax && run.arena.size() < kArenaBytesMax) || (file_ && file_->shared == nullptr)) {
+  while ((run.events.size() < events_per_run_max_ && run.arena.size() < kArenaBytesMax) || (file_ && file_->shared == nullptr)) {
     if (file_) {
       if (place_file_node(run) == Step::kRunFull) break;
       if (!file_) PIECEWORK_TRY(fetch());

@@ -15,7 +15,7 @@ namespace piecework::engine {
 // Thread-compatible.
 class RunBuilder {
  public:
-  RunBuilder(BatchReader records, const Profile& profile, const PlannedBatch& batch);
+  RunBuilder(BatchReader records, const Profile& profile, const PlannedBatch& batch, size_t events_per_run_max);
 
   // Fills `run` (cleared, with its slot) with the next whole sections that its buffer holds. False: there are no more, `run`
   // is untouched. The last run has is_last set. Errors: those of the plan.
@@ -52,6 +52,7 @@ class RunBuilder {
   BatchReader records_;
   const Profile& profile_;
   const PlannedBatch& batch_;
+  const size_t events_per_run_max_;
   uint64_t offset_bytes_;   // where the next section begins
   uint64_t sequence_ = 0;
   bool done_ = false;

@@ -29,7 +29,7 @@ bool has_suffix(std::string_view text, std::string_view suffix) {
 Status refuse_stores(const io::File& directory, const Source& source) {
   const auto holds = [&](std::string_view name) { return io::open_beneath(directory, name).has_value(); };
   if (!holds("datastore_spec") || !holds("version")) return {};
-  return fail(ErrorCode::kUnsupported, ErrorSide::kConfig,
+  return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
               fmt::format("source '{}' is a kubo repository; packing one is not supported yet. Export what it pins with "
                           "'ipfs dag export', or name '{}/blocks' to archive its files as they lie",
                           printable(source.path), printable(source.path)));
@@ -56,11 +56,11 @@ Result<SourceSet> SourceSet::open(std::vector<Source> sources, bool join) {
     PIECEWORK_ASSIGN(const io::FileStamp stamp, named.stamp());
     source.is_directory = stamp.is_directory();
     if (!source.is_directory && !stamp.is_regular()) {
-      return fail(ErrorCode::kUnsupported, ErrorSide::kConfig,
+      return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
                   fmt::format("source '{}' is neither a directory nor a regular file", printable(source.path)));
     }
     if (!source.is_directory && has_suffix(real, ".car")) {
-      return fail(ErrorCode::kUnsupported, ErrorSide::kConfig,
+      return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
                   fmt::format("source '{}': CAR files as sources are not supported yet", printable(source.path)));
     }
     const size_t slash = real.rfind('/');

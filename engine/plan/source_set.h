@@ -24,8 +24,8 @@ struct SourcePlace {
 class SourceSet {
  public:
   // Resolves and opens every source; symlinks in the paths that the user gave are followed here and nowhere else.
-  // Fills in `is_directory` and, where empty, `name`. Errors: of the source (kNotFound, kPermission), kUnsupported for what
-  // is neither a directory nor a regular file, kInvalidArgument for equal names.
+  // Fills in `is_directory` and, where empty, `name`. Errors: of the source (kNotFound, kPermission); kInvalidArgument for what
+  // is neither a directory nor a regular file, and for equal names.
   static Result<SourceSet> open(std::vector<Source> sources, bool join);
 
   const std::vector<Source>& sources() const { return sources_; }
