@@ -43,8 +43,7 @@ CpuidWords read_cpuid() noexcept {
 
 uint32_t features_from_cpuid(const CpuidWords& words) noexcept {
   uint32_t features = kCpuNone;
-  const bool avx_usable =
-      has(words.leaf1_ecx, kLeaf1EcxOsxsave | kLeaf1EcxAvx) && has(words.xcr0, kXcr0Avx);
+  const bool avx_usable = has(words.leaf1_ecx, kLeaf1EcxOsxsave | kLeaf1EcxAvx) && has(words.xcr0, kXcr0Avx);
   if (!avx_usable) return features;
   if (has(words.leaf1_ecx, kLeaf1EcxSsse3 | kLeaf1EcxSse41) && has(words.leaf7_ebx, kLeaf7EbxSha)) {
     features |= kCpuShaNi;

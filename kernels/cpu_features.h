@@ -1,7 +1,7 @@
 // Which instruction sets this CPU has and this operating system saves: CPUID together with XCR0, read once.
 //
-// A CPUID bit alone is not enough: where the operating system (or a hypervisor) does not save the wide registers, XCR0 lacks
-// their bits and the instruction faults. Each feature here is what one group of kernel files is compiled for
+// A CPUID bit alone is not enough: where the operating system (or a hypervisor) does not save the wide registers, XCR0
+// lacks their bits and the instruction faults. Each feature here is what one group of kernel files is compiled for
 // (kernels/CMakeLists.txt), so one bit may stand for several CPUID bits.
 #pragma once
 

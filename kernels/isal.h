@@ -1,5 +1,5 @@
-// Zero detection and CRC32C over ISA-L, each with a portable twin that says what the result is. No allocation, no errors;
-// safe for concurrent use. The only user of ISA-L.
+// Zero detection and CRC32C over ISA-L, each with a portable twin that says what the result is. No allocation, no
+// errors; safe for concurrent use. The only user of ISA-L.
 #pragma once
 
 #include <cstdint>

@@ -52,8 +52,7 @@ struct Avx2Lanes {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(words), x);
   }
   [[gnu::always_inline]] static inline Vector swap_word_bytes(Vector x) {
-    return _mm256_shuffle_epi8(
-        x, _mm256_broadcastsi128_si256(_mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203)));
+    return _mm256_shuffle_epi8(x, _mm256_broadcastsi128_si256(_mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203)));
   }
 
   // words[i] = the i-th 32-bit word, as stored, of the 64 bytes at address(lane) for each lane.

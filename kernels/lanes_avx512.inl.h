@@ -35,8 +35,8 @@ struct Avx512Lanes {
   [[gnu::always_inline]] static inline Vector shift_right(Vector x) {
     return _mm512_srli_epi32(x, kBits);
   }
-  // Bits kBits .. kBits + 31 of the 64 bits that `high` and `low` make. VBMI2 has one instruction for it, which would save
-  // 0.5 % of a granule and exclude Skylake-SP and Cascade Lake.
+  // Bits kBits .. kBits + 31 of the 64 bits that `high` and `low` make. VBMI2 has one instruction for it, which would
+  // save 0.5 % of a granule and exclude Skylake-SP and Cascade Lake.
   template <int kBits>
   [[gnu::always_inline]] static inline Vector join(Vector low, Vector high) {
     return _mm512_or_si512(_mm512_srli_epi32(low, kBits), _mm512_slli_epi32(high, 32 - kBits));
@@ -50,8 +50,7 @@ struct Avx512Lanes {
   [[gnu::always_inline]] static inline Vector load(const uint32_t* words) { return _mm512_loadu_si512(words); }
   [[gnu::always_inline]] static inline void store(uint32_t* words, Vector x) { _mm512_storeu_si512(words, x); }
   [[gnu::always_inline]] static inline Vector swap_word_bytes(Vector x) {
-    return _mm512_shuffle_epi8(
-        x, _mm512_broadcast_i32x4(_mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203)));
+    return _mm512_shuffle_epi8(x, _mm512_broadcast_i32x4(_mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203)));
   }
 
   // words[i] = the i-th 32-bit word, as stored, of the 64 bytes at address(lane) for each lane.

@@ -1,7 +1,7 @@
 // Variants as values: every kernel is a table of {name, needed CPU features, function}, best first.
 //
-// Tests, benches and `piecework info` iterate over the same tables; a forced choice that is unknown or not supported by this
-// CPU is refused, never replaced in silence. Kernels read no environment: the mains read PIECEWORK_FORCE_VARIANT.
+// Tests, benches and `piecework info` iterate over the same tables; a forced choice that is unknown or not supported by
+// this CPU is refused, never replaced in silence. Kernels read no environment: the mains read PIECEWORK_FORCE_VARIANT.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,9 @@ struct VariantInfo {
 // Fills `target` with the entries of every table, in order of preference; returns how many there are.
 size_t list_variants(std::span<VariantInfo> target) noexcept;
 
-// Forces `name` for `kernel`, or for every kernel that has a variant of this name where `kernel` is empty. "auto" undoes it.
-// Returns false, and changes nothing, where the name is unknown or this CPU cannot run it. Not thread-safe: call at start.
+// Forces `name` for `kernel`, or for every kernel that has a variant of this name where `kernel` is empty. "auto"
+// undoes it. Returns false, and changes nothing, where the name is unknown or this CPU cannot run it. Not thread-safe:
+// call at start.
 bool force_variant(std::string_view kernel, std::string_view name) noexcept;
 
 // Applies "avx2" or "sha256_nodes=avx2,fr32=scalar" (the form of PIECEWORK_FORCE_VARIANT). On failure names what was

@@ -17,7 +17,8 @@ namespace kernels {
 uint64_t xxh3_64(ByteSpan data) noexcept;
 Digest16 xxh3_128(ByteSpan data) noexcept;
 
-// XXH3 of a message that arrives in parts; both widths come from the same state. Thread-compatible; copyable; no allocation.
+// XXH3 of a message that arrives in parts; both widths come from
+// the same state. Thread-compatible; copyable; no allocation.
 class Xxh3 {
  public:
   Xxh3() noexcept;

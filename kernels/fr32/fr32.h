@@ -1,7 +1,7 @@
 // Fr32 padding (127 bytes -> 128) and the fused first levels of a piece's tree. Source: formats.md 8.
 //
-// Fr32 reads the payload as a little-endian bit stream and stores every 254 bits in 32 bytes. A granule is 1,016 payload
-// bytes = 8 Fr32 quads = 1,024 padded bytes = 32 leaves; its root is a node five levels above the leaves.
+// Fr32 reads the payload as a little-endian bit stream and stores every 254 bits in 32 bytes. A granule is 1,016
+// payload bytes = 8 Fr32 quads = 1,024 padded bytes = 32 leaves; its root is a node five levels above the leaves.
 #pragma once
 
 #include <cstddef>

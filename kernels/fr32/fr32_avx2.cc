@@ -1,5 +1,5 @@
-// Fr32 (formats.md 8), one 32-byte group at a time: four 64-bit words shifted, joined with the bits that overlap from the
-// words before (pad) or after (unpad) by a second load eight bytes away.
+// Fr32 (formats.md 8), one 32-byte group at a time: four 64-bit words shifted, joined with the bits that overlap from
+// the words before (pad) or after (unpad) by a second load eight bytes away.
 #include "kernels/fr32/fr32_avx2.h"
 
 #include <immintrin.h>

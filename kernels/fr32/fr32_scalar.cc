@@ -1,4 +1,5 @@
-// Fr32 (formats.md 8) with 64-bit words: 1,016 payload bits become four groups of 254, each with two clear bits above it.
+// Fr32 (formats.md 8) with 64-bit words: 1,016 payload bits
+// become four groups of 254, each with two clear bits above it.
 //
 //   group   payload bits      starts at byte, bit     words 0..2          word 3 keeps 62 bits
 //     0        0 ..  253          0, 0                whole words

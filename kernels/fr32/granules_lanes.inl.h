@@ -1,8 +1,8 @@
-// The granule hash in lanes: one granule per lane, Fr32 in registers and the five tree levels above it, words kept lane-wise
-// from the payload to the roots. Nothing padded is ever stored as bytes.
+// The granule hash in lanes: one granule per lane, Fr32 in registers and the five tree levels above it, words kept
+// lane-wise from the payload to the roots. Nothing padded is ever stored as bytes.
 //
-// A level is finished before the next begins: its nodes do not depend on each other, so the end of one overlaps the start of
-// the next; hashing a parent right after its children would wait for them every time.
+// A level is finished before the next begins: its nodes do not depend on each other, so the end of one overlaps the
+// start of the next; hashing a parent right after its children would wait for them every time.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +26,8 @@ inline constexpr size_t kGranuleLevel1Nodes = 2 * kGranuleQuads;
 
 // The four leaves that Fr32 makes of the 127 bytes at address(lane) of every lane, each word big-endian in value order.
 //
-// Leaf g holds payload bits 254 * g .. 254 * g + 253 (formats.md 8). The second load begins at byte 63, so that it ends with
-// the quad; relative to it, leaf 2 begins at bit 4 and leaf 3 at bit 258.
+// Leaf g holds payload bits 254 * g .. 254 * g + 253 (formats.md 8). The second load begins at byte 63, so that it ends
+// with the quad; relative to it, leaf 2 begins at bit 4 and leaf 3 at bit 258.
 template <class Lanes, class Address>
 PIECEWORK_FORCE_INLINE void load_leaves(LaneNode<Lanes> (&leaves)[4], Address address) {
   using Vector = typename Lanes::Vector;
@@ -41,8 +41,7 @@ PIECEWORK_FORCE_INLINE void load_leaves(LaneNode<Lanes> (&leaves)[4], Address ad
   }
   leaves[0].words[7] = Lanes::swap_word_bytes(Lanes::bit_and(w[7], kLow30Bits));
   // Bits 478 .. 507: the last two bits of the 32 belong to leaf 2.
-  leaves[1].words[7] =
-      Lanes::swap_word_bytes(Lanes::bit_and(Lanes::template join<30>(w[14], w[15]), kLow30Bits));
+  leaves[1].words[7] = Lanes::swap_word_bytes(Lanes::bit_and(Lanes::template join<30>(w[14], w[15]), kLow30Bits));
 
   Lanes::load_words(w, [address](size_t lane) { return address(lane) + 63; });
 #pragma GCC unroll 7

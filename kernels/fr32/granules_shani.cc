@@ -1,6 +1,6 @@
-// The granule hash with four interleaved SHA-NI messages. Fr32 happens on the way into the registers: each half of a quad is
-// one node's message, made by two shifts of overlapping loads. Four granules go up together, so that even the roots are four
-// messages; their first level, 2 KiB, is all that is stored.
+// The granule hash with four interleaved SHA-NI messages. Fr32 happens on the way into the registers: each half of a
+// quad is one node's message, made by two shifts of overlapping loads. Four granules go up together, so that even the
+// roots are four messages; their first level, 2 KiB, is all that is stored.
 #include "kernels/fr32/granules_shani.h"
 
 #include <cstring>
@@ -31,8 +31,7 @@ template <int kLeaf>
   const uint8_t* low = source + 32 * kLeaf;
   const uint8_t* high = low + 16;
   // The last 16 bytes of a padded quad would begin one byte too late: load from a byte before and move down.
-  const __m128i high_bytes =
-      kLeaf == 3 ? _mm_srli_si128(load_unaligned(high - 1), 1) : load_unaligned(high);
+  const __m128i high_bytes = kLeaf == 3 ? _mm_srli_si128(load_unaligned(high - 1), 1) : load_unaligned(high);
   words[0] = swap_word_bytes(load_shifted<2 * kLeaf>(low, load_unaligned(low)));
   words[1] = swap_word_bytes(_mm_and_si128(load_shifted<2 * kLeaf>(high, high_bytes), low254));
 }
@@ -51,8 +50,8 @@ template <int kLeaf>
   hash_node_messages<4>(target, message);
 }
 
-// The nodes of the next level over `node_count` * 2 nodes at `nodes`, in place. Not inlined: one copy of the code for all
-// levels.
+// The nodes of the next level over `node_count` * 2 nodes at `nodes`,
+// in place. Not inlined: one copy of the code for all levels.
 [[gnu::noinline]] void hash_level(uint8_t* nodes, size_t node_count) {
   size_t done = 0;
   for (; done + 4 <= node_count; done += 4) {

@@ -12,8 +12,8 @@
 
 namespace piecework::kernels {
 
-// Hashes `node_count` adjacent 64-byte node pairs at `source` into 32-byte nodes at `target`, with bits 254 and 255 of each
-// clear (Filecoin's trunc254: formats.md 8).
+// Hashes `node_count` adjacent 64-byte node pairs at `source` into 32-byte nodes at `target`, with bits 254 and 255 of
+// each clear (Filecoin's trunc254: formats.md 8).
 //
 // REQUIRES: `source` holds 64 * node_count bytes, `target` 32 * node_count; no alignment. The ranges are disjoint, or
 // target == source (the layer above overwrites the front of the layer below).
@@ -50,13 +50,13 @@ struct HashJob {
   const uint8_t* data = nullptr;
   size_t data_bytes = 0;
   uint8_t* digest = nullptr;  // receives 32 bytes; may be null only where `stream` is set
-  // Null for a whole message. Else `data` is the next part of this message: it is appended to *stream, and `digest`, where
-  // set, receives stream->finish(). REQUIRES: no two jobs of one call share a stream.
+  // Null for a whole message. Else `data` is the next part of this message: it is appended to *stream, and `digest`,
+  // where set, receives stream->finish(). REQUIRES: no two jobs of one call share a stream.
   Sha256* stream = nullptr;
 };
 
-// SHA-256 of every job, several at a time; a lane that finishes takes the next job at once, so lengths may differ freely.
-// Jobs start in the order given.
+// SHA-256 of every job, several at a time; a lane that finishes takes the next job at once, so lengths may differ
+// freely. Jobs start in the order given.
 void hash_many(std::span<const HashJob> jobs) noexcept;
 
 }  // namespace piecework::kernels

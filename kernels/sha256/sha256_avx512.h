@@ -13,6 +13,6 @@ void hash_node_batches_avx512(uint8_t* target, const uint8_t* source, size_t bat
 
 // A CompressLanesFn (sha256_multibuffer.h): all 16 lanes are read, whatever `lane_count`.
 void compress_lanes_avx512(uint32_t (*state)[16], const uint8_t* const* data, size_t lane_count,
-                         size_t block_count) noexcept;
+                           size_t block_count) noexcept;
 
 }  // namespace piecework::kernels

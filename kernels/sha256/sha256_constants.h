@@ -30,8 +30,8 @@ alignas(64) constexpr Sha256Words64 kRoundConstants = {
 
 consteval uint32_t rotate_right(uint32_t word, int bits) { return (word >> bits) | (word << (32 - bits)); }
 
-// K[t] + W[t] of the block that FIPS 180-4, 5.1.1 appends to a message of exactly 64 bytes: 0x80, zeros, the length 512.
-// A tree node is such a message, so its second block needs no schedule at run time.
+// K[t] + W[t] of the block that FIPS 180-4, 5.1.1 appends to a message of exactly 64 bytes: 0x80, zeros, the length
+// 512. A tree node is such a message, so its second block needs no schedule at run time.
 consteval Sha256Words64 make_padding_round_inputs() {
   uint32_t schedule[64] = {0x80000000};
   schedule[15] = 512;

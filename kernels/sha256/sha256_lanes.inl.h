@@ -1,8 +1,9 @@
-// SHA-256 of many messages side by side: lane i of every vector belongs to message i. The body is written once over a small
-// vector type (lanes_avx2.inl.h, lanes_avx512.inl.h) and instantiated in the file of each instruction set.
+// SHA-256 of many messages side by side: lane i of every vector belongs to message i. The body is written once over a
+// small vector type (lanes_avx2.inl.h, lanes_avx512.inl.h) and instantiated in the file of each instruction set.
 //
-// Words are kept lane-wise and in value order, so the digest of one tree level is the message of the next without a
-// transpose. Sixteen rounds are one loop body: fully unrolled rounds overflow the decoded-instruction cache of most CPUs.
+// Words are kept lane-wise and in value order, so the digest of one tree level is
+// the message of the next without a transpose. Sixteen rounds are one loop body:
+// fully unrolled rounds overflow the decoded-instruction cache of most CPUs.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +15,8 @@
 namespace piecework::kernels {
 namespace {
 
-// Hides where a table comes from. Compilers that know it turn each constant into a vector loaded outside the loop, run out of
-// registers and spill; from an unknown address they use broadcasts as memory operands.
+// Hides where a table comes from. Compilers that know it turn each constant into a vector loaded outside the loop, run
+// out of registers and spill; from an unknown address they use broadcasts as memory operands.
 [[gnu::always_inline]] inline const uint32_t* opaque(const uint32_t* table) {
   asm("" : "+r"(table));
   return table;
@@ -45,23 +46,21 @@ template <class Lanes>
 // Round t of FIPS 180-4, 6.2.2. The variables a..h are not moved: state[(i - t) mod 8] is the i-th of them.
 // `input` is K[t] + W[t].
 template <class Lanes>
-PIECEWORK_FORCE_INLINE void run_round(typename Lanes::Vector (&state)[8], int t,
-                                      const typename Lanes::Vector& input) {
+PIECEWORK_FORCE_INLINE void run_round(typename Lanes::Vector (&state)[8], int t, const typename Lanes::Vector& input) {
   using Vector = typename Lanes::Vector;
   const Vector a = state[(8 - t) & 7], b = state[(9 - t) & 7], c = state[(10 - t) & 7];
   const Vector e = state[(12 - t) & 7], f = state[(13 - t) & 7], g = state[(14 - t) & 7];
   Vector& d = state[(11 - t) & 7];
   Vector& h = state[(15 - t) & 7];
-  const Vector t1 =
-      Lanes::add(Lanes::add(Lanes::add(h, input), Lanes::choose(e, f, g)), big_sigma1<Lanes>(e));
+  const Vector t1 = Lanes::add(Lanes::add(Lanes::add(h, input), Lanes::choose(e, f, g)), big_sigma1<Lanes>(e));
   d = Lanes::add(d, t1);
   h = Lanes::add(Lanes::add(t1, Lanes::majority(a, b, c)), big_sigma0<Lanes>(a));
 }
 
 // Sixteen rounds. With kExtend, words[i] becomes the word sixteen rounds on.
 template <class Lanes, bool kExtend>
-PIECEWORK_FORCE_INLINE void run_sixteen_rounds(typename Lanes::Vector (&state)[8],
-                                                      typename Lanes::Vector (&words)[16], const uint32_t* constants) {
+PIECEWORK_FORCE_INLINE void run_sixteen_rounds(typename Lanes::Vector (&state)[8], typename Lanes::Vector (&words)[16],
+                                               const uint32_t* constants) {
 #pragma GCC unroll 16
   for (int t = 0; t < 16; ++t) {
     run_round<Lanes>(state, t, Lanes::add(words[t], Lanes::broadcast(constants + t)));
@@ -74,8 +73,7 @@ PIECEWORK_FORCE_INLINE void run_sixteen_rounds(typename Lanes::Vector (&state)[8
 
 // One block: state += compression(state, words). `words` is used up.
 template <class Lanes>
-PIECEWORK_FORCE_INLINE void compress_words(typename Lanes::Vector (&state)[8],
-                                                  typename Lanes::Vector (&words)[16]) {
+PIECEWORK_FORCE_INLINE void compress_words(typename Lanes::Vector (&state)[8], typename Lanes::Vector (&words)[16]) {
   typename Lanes::Vector chaining[8];
 #pragma GCC unroll 8
   for (int i = 0; i < 8; ++i) chaining[i] = state[i];
@@ -105,8 +103,7 @@ PIECEWORK_FORCE_INLINE void compress_padding(typename Lanes::Vector (&state)[8])
 
 // The tree node over `words`, sixteen words of message: eight words with bits 254 and 255 clear. `words` is used up.
 template <class Lanes>
-PIECEWORK_FORCE_INLINE void hash_node_words(typename Lanes::Vector (&node)[8],
-                                                   typename Lanes::Vector (&words)[16]) {
+PIECEWORK_FORCE_INLINE void hash_node_words(typename Lanes::Vector (&node)[8], typename Lanes::Vector (&words)[16]) {
   const uint32_t* initial = opaque(kInitialState.value);
 #pragma GCC unroll 8
   for (int i = 0; i < 8; ++i) node[i] = Lanes::broadcast(initial + i);

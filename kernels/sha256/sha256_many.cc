@@ -26,10 +26,10 @@ constexpr LaneKernels kShaNiStreams{.wide = compress_lanes_shani,
                                     .narrow = compress_lanes_shani,
                                     .narrow_lanes = kShaNiLanes};
 
-// A step of eight AVX2 lanes costs about three blocks of the scalar version.
+// A step of eight AVX2 or sixteen AVX-512 lanes costs about one and a half blocks of the scalar version.
 constexpr LaneKernels kAvx2OverScalar{.wide = compress_lanes_avx2,
                                       .wide_lanes = kAvx2Lanes,
-                                      .wide_lanes_min = 3,
+                                      .wide_lanes_min = 2,
                                       .narrow = compress_lane_scalar,
                                       .narrow_lanes = 1};
 
@@ -42,7 +42,7 @@ constexpr LaneKernels kAvx512OverShaNi{.wide = compress_lanes_avx512,
 
 constexpr LaneKernels kAvx512OverScalar{.wide = compress_lanes_avx512,
                                         .wide_lanes = kAvx512Lanes,
-                                        .wide_lanes_min = 3,
+                                        .wide_lanes_min = 2,
                                         .narrow = compress_lane_scalar,
                                         .narrow_lanes = 1};
 

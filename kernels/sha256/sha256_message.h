@@ -16,8 +16,9 @@ namespace piecework::kernels {
 
 inline constexpr size_t kBlockBytes = 64;
 
-// Completes the last block or two of a message: `blocks` begins with the message_bytes % 64 bytes that fill no block, and
-// 0x80, zeros and the length in bits are written after them. Returns how many blocks that makes.
+// Completes the last block or two of a message: `blocks` begins with the bytes that fill no block, message_bytes % 64
+// of them; 0x80, zeros and the length in bits are written after them. Returns how many blocks that makes.
+//
 // REQUIRES: room for 128 bytes.
 inline size_t complete_final_blocks(uint8_t* blocks, uint64_t message_bytes) noexcept {
   const size_t tail_bytes = message_bytes % kBlockBytes;

@@ -1,8 +1,9 @@
 // The lane scheduler of hash_many: messages of any lengths over a kernel that advances several messages in step.
 //
-// All lanes advance by the number of blocks that the shortest of them has left; a lane that runs out goes to its next part
-// (the block that completes bytes held back, whole blocks in place, the padded end) or takes the next job. When jobs run out
-// and few lanes are left, wide vectors would mostly hash nothing, so a narrow kernel takes over from the same states.
+// All lanes advance by the number of blocks that the shortest of them has left; a lane that
+// runs out goes to its next part (the block that completes bytes held back, whole blocks in
+// place, the padded end) or takes the next job. When jobs run out and few lanes are left,
+// wide vectors would mostly hash nothing, so a narrow kernel takes over from the same states.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +16,8 @@ namespace piecework::kernels {
 
 inline constexpr size_t kLanesMax = 16;
 
-// Advances lanes 0 .. lane_count - 1 by `block_count` blocks, those of lane i from data[i]. state[w][i] is word w of lane i.
-// A wide kernel reads all its lanes whatever `lane_count` is: the scheduler keeps every pointer readable.
+// Advances lanes 0 .. lane_count - 1 by `block_count` blocks, those of lane i from data[i]. state[w][i] is word w of
+// lane i. A wide kernel reads all its lanes whatever `lane_count` is: the scheduler keeps every pointer readable.
 using CompressLanesFn = void(uint32_t (*state)[kLanesMax], const uint8_t* const* data, size_t lane_count,
                              size_t block_count) noexcept;
 

@@ -18,8 +18,8 @@ void hash_nodes_avx2(uint8_t* target, const uint8_t* source, size_t node_count) 
   if (done != node_count) hash_nodes_scalar(target + 32 * done, source + 64 * done, node_count - done);
 }
 
-// Sixteen lanes, partly filled, cost as much as full ones: about seven SHA-NI nodes. What is left over goes to SHA-NI, or
-// to the narrower lanes on CPUs without it (Skylake-SP, Cascade Lake).
+// Sixteen lanes, partly filled, cost as much as full ones: about seven SHA-NI nodes. What is left over goes to SHA-NI,
+// or to the narrower lanes on CPUs without it (Skylake-SP, Cascade Lake).
 void hash_nodes_avx512(uint8_t* target, const uint8_t* source, size_t node_count) noexcept {
   const size_t batch_count = node_count / kAvx512Lanes;
   const size_t done = batch_count * kAvx512Lanes;

@@ -1,9 +1,9 @@
 // The exported SHA-NI functions over sha256_shani.inl.h.
 //
-// Measured on Zen 4, cycles per node: one stream 173, two 122, three 107, four 101, five 104. Cycles per block of a message:
-// one stream 127, two 70, three 61, four 65. A node's second block needs no message registers, so four nodes fit where
-// four messages spill. Then the unit itself is busy: 64 sha256rnds2 and 12 each of sha256msg1 and sha256msg2 a node.
-// Where one sha256rnds2 takes three cycles, two streams are enough and more do no harm.
+// Measured on Zen 4, cycles per node: one stream 173, two 122, three 107, four 101, five 104. Cycles per block of a
+// message: one stream 127, two 70, three 61, four 65. A node's second block needs no message registers, so four nodes
+// fit where four messages spill. Then the unit itself is busy: 64 sha256rnds2 and 12 each of sha256msg1 and sha256msg2
+// a node. Where one sha256rnds2 takes three cycles, two streams are enough and more do no harm.
 #include "kernels/sha256/sha256_shani.h"
 
 #include "kernels/sha256/sha256_shani.inl.h"
@@ -87,9 +87,12 @@ void compress_lanes_shani(uint32_t (*state)[16], const uint8_t* const* data, siz
                           size_t block_count) noexcept {
   leave_avx_state();
   switch (lane_count) {
-    case 1: return compress_lanes<1>(state, data, block_count);
-    case 2: return compress_lanes<2>(state, data, block_count);
-    default: return compress_lanes<3>(state, data, block_count);
+    case 1:
+      return compress_lanes<1>(state, data, block_count);
+    case 2:
+      return compress_lanes<2>(state, data, block_count);
+    default:
+      return compress_lanes<3>(state, data, block_count);
   }
 }
 

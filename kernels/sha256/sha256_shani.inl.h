@@ -1,8 +1,8 @@
-// SHA-256 on the SHA extensions, `kStreams` independent messages interleaved so that one message's rounds fill the latency of
-// another's (sha256rnds2: latency 4, one every 2 cycles on Zen 4; four rounds of one message are one dependency chain).
+// SHA-256 on the SHA extensions, `kStreams` independent messages interleaved so that one message's rounds fill the
+// latency of another's: all rounds of a message are one chain of sha256rnds2, latency 4, and Zen 4 starts one a cycle.
 //
-// A state is kept the way sha256rnds2 wants it: ABEF in one register, CDGH in the other, high word first. For files compiled
-// with SHA-NI and without AVX (see kernels/CMakeLists.txt).
+// A state is kept the way sha256rnds2 wants it: ABEF in one register, CDGH in the other, high word first. For files
+// compiled with SHA-NI and without AVX (see kernels/CMakeLists.txt).
 #pragma once
 
 #include <immintrin.h>
@@ -27,8 +27,8 @@ struct ShaNiMessage {
   __m128i words[kStreams][4];
 };
 
-// SHA-NI has legacy SSE encodings only. If the caller left upper register halves dirty, each instruction here would merge with
-// them: up to 140 times slower on some CPUs. Every exported function starts with this.
+// SHA-NI has legacy SSE encodings only. If the caller left upper register halves dirty, each instruction here would
+// merge with them: up to 140 times slower on some CPUs. Every exported function starts with this.
 inline void leave_avx_state() { asm volatile("vzeroupper"); }
 
 inline __m128i swap_word_bytes(__m128i words) {
@@ -41,11 +41,13 @@ inline void store_unaligned(void* target, __m128i value) { _mm_storeu_si128(stat
 
 inline __m128i initial_abef() {
   const uint32_t* iv = kInitialState.value;
-  return _mm_set_epi32(static_cast<int>(iv[0]), static_cast<int>(iv[1]), static_cast<int>(iv[4]), static_cast<int>(iv[5]));
+  return _mm_set_epi32(static_cast<int>(iv[0]), static_cast<int>(iv[1]), static_cast<int>(iv[4]),
+                       static_cast<int>(iv[5]));
 }
 inline __m128i initial_cdgh() {
   const uint32_t* iv = kInitialState.value;
-  return _mm_set_epi32(static_cast<int>(iv[2]), static_cast<int>(iv[3]), static_cast<int>(iv[6]), static_cast<int>(iv[7]));
+  return _mm_set_epi32(static_cast<int>(iv[2]), static_cast<int>(iv[3]), static_cast<int>(iv[6]),
+                       static_cast<int>(iv[7]));
 }
 
 // The 64 rounds of one block per stream, schedule included. `message` is used up; the caller adds the chaining value.
@@ -65,7 +67,8 @@ template <int kStreams>
       for (int s = 0; s < kStreams; ++s) {
         const __m128i now = message.words[s][group & 3];
         __m128i& next = message.words[s][(group + 1) & 3];
-        next = _mm_sha256msg2_epu32(_mm_add_epi32(next, _mm_alignr_epi8(now, message.words[s][(group + 3) & 3], 4)), now);
+        next =
+            _mm_sha256msg2_epu32(_mm_add_epi32(next, _mm_alignr_epi8(now, message.words[s][(group + 3) & 3], 4)), now);
       }
     }
 #pragma GCC unroll 8
@@ -94,7 +97,8 @@ template <int kStreams>
     }
 #pragma GCC unroll 8
     for (int s = 0; s < kStreams; ++s) {
-      state.abef[s] = _mm_sha256rnds2_epu32(state.abef[s], state.cdgh[s], _mm_shuffle_epi32(load_aligned(inputs), 0x0E));
+      state.abef[s] =
+          _mm_sha256rnds2_epu32(state.abef[s], state.cdgh[s], _mm_shuffle_epi32(load_aligned(inputs), 0x0E));
     }
   }
 }
@@ -108,7 +112,8 @@ template <int kStreams>
   }
 }
 
-// One tree node per stream from its 64-byte message (words in big-endian order already), stored 32 bytes apart at `target`.
+// One tree node per stream from its 64-byte message (words in
+// big-endian order already), stored 32 bytes apart at `target`.
 template <int kStreams>
 [[gnu::always_inline]] inline void hash_node_messages(uint8_t* target, ShaNiMessage<kStreams>& message) {
   ShaNiState<kStreams> state;

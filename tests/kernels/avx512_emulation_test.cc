@@ -1,7 +1,7 @@
 // The sixteen-lane kernels under emulation: the same bodies that the _avx512.cc files instantiate, on any CPU.
 //
-// Shows that the logic is right (lanes, transposes, Fr32 in registers, lane refill at sixteen); that the compiled AVX-512
-// code is right is shown by the variant tests on a CPU that has it.
+// Shows that the logic is right (lanes, transposes, Fr32 in registers, lane refill at sixteen); that the compiled
+// AVX-512 code is right is shown by the variant tests on a CPU that has it.
 #include "tests/kernels/simde_avx512.h"
 // Before any other include of intrinsics.
 #include <gtest/gtest.h>

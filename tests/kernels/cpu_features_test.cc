@@ -52,9 +52,8 @@ TEST(CpuFeatures, EveryCpuidBitIsNeeded) {
 TEST(CpuFeatures, AgreeWithTheCompilerOnThisMachine) {
   const uint32_t features = cpu_features();
   EXPECT_EQ((features & kCpuAvx2) != 0, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"));
-  EXPECT_EQ((features & kCpuAvx512) != 0,
-            __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"));
+  EXPECT_EQ((features & kCpuAvx512) != 0, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                                              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"));
 }
 
 }  // namespace

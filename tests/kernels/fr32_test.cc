@@ -1,9 +1,10 @@
 // Fr32 padding and its inverse against a reference that moves single bits, as the definition has it.
+#include "kernels/fr32/fr32.h"
+
 #include <gtest/gtest.h>
 
 #include <vector>
 
-#include "kernels/fr32/fr32.h"
 #include "kernels/fr32/fr32_variants.h"
 #include "tests/kernels/variant_matrix.h"
 #include "tests/support/test_input.h"

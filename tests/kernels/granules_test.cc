@@ -1,4 +1,5 @@
-// hash_granules: every variant against padding and hashing layer by layer with the scalar kernels, and against published roots.
+// hash_granules: every variant against padding and hashing layer
+// by layer with the scalar kernels, and against published roots.
 #include <gtest/gtest.h>
 
 #include <vector>

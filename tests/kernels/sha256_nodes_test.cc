@@ -75,7 +75,8 @@ TEST_P(Sha256Nodes, WritesNothingBesidesItsNodes) {
   }
 }
 
-// Zero commitments as go-data-segment publishes them (merkletree/zerocomm.bin): levels 1 to 5, and 30 = an empty 32 GiB piece.
+// Zero commitments as go-data-segment publishes them
+// (merkletree/zerocomm.bin): levels 1 to 5, and 30 = an empty 32 GiB piece.
 TEST_P(Sha256Nodes, ReproducesTheZeroCommitments) {
   const std::vector<std::pair<int, const char*>> published = {
       {1, "f5a5fd42d16a20302798ef6ed309979b43003d2320d9f0e8ea9831a92759fb0b"},
@@ -110,8 +111,8 @@ uint32_t upper_half_of_ymm15() {
   return bits;
 }
 
-// SHA-NI has legacy SSE encodings only: with dirty upper register halves each instruction is up to 140 times slower on some
-// CPUs (bench_sha256, "dirty upper halves", shows it). Speed is not tested here, but its cause is.
+// SHA-NI has legacy SSE encodings only: with dirty upper register halves each instruction is up to 140 times slower on
+// some CPUs (bench_sha256, "dirty upper halves", shows it). Speed is not tested here, but its cause is.
 TEST(Sha256Shani, LeavesTheAvxStateBeforeItsFirstInstruction) {
   constexpr uint32_t kNeeded = kCpuShaNi | kCpuAvx2;
   if ((cpu_features() & kNeeded) != kNeeded) GTEST_SKIP() << "no shani on this CPU";

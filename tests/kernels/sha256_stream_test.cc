@@ -29,7 +29,8 @@ class Sha256Stream : public VariantTest<StreamFn> {
 };
 INSTANTIATE_TEST_SUITE_P(Variants, Sha256Stream, every_variant(stream_table()), kVariantName);
 
-// NIST: FIPS 180-4 example messages (csrc.nist.gov, "SHA256.pdf") and the empty message of the SHA-256 short-message vectors.
+// NIST: FIPS 180-4 example messages (csrc.nist.gov, "SHA256.pdf")
+// and the empty message of the SHA-256 short-message vectors.
 TEST_P(Sha256Stream, ReproducesPublishedDigests) {
   EXPECT_EQ(to_hex(hash({})), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   EXPECT_EQ(to_hex(hash(as_bytes("abc"))), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

@@ -1,5 +1,6 @@
-// One suite for every variant of a kernel: a test parameterised over the kernel's table, skipped where this CPU cannot run
-// the variant. tests/support/test_main.cc makes such a skip a failure for the variants in PIECEWORK_REQUIRE_VARIANTS.
+// One suite for every variant of a kernel: a test parameterised over the kernel's table, skipped where this CPU cannot
+// run the variant. tests/support/test_main.cc makes such a skip a failure for the variants in
+// PIECEWORK_REQUIRE_VARIANTS.
 #pragma once
 
 #include <gtest/gtest.h>
