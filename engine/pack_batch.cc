@@ -46,9 +46,10 @@ Status check_space(const io::OutputDirectory& output, const PlannedBatch& batch,
   const uint64_t sidecar_bytes = 150 * batch.totals.block_count + segment_count(batch.totals.car_bytes) * kDigestBytes;
   const uint64_t needed_bytes = sidecar_bytes + (store_car ? batch.totals.car_bytes : 0);
   if (needed_bytes <= available_bytes) return {};
-  return fail(ErrorCode::kNoSpace, ErrorSide::kDestination,
-              fmt::format("'{}' has {} bytes free, batch {} needs {}: free some space, choose another --out, or use --no-car",
-                          printable(output.path()), available_bytes, batch.batch, needed_bytes));
+  return fail(
+      ErrorCode::kNoSpace, ErrorSide::kDestination,
+      fmt::format("'{}' has {} bytes free, batch {} needs {}: free some space, choose another --out, or use --no-car",
+                  printable(output.path()), available_bytes, batch.batch, needed_bytes));
 }
 
 bool same_bytes(const io::PublishedFile& ours, const io::File& theirs, uint64_t length_bytes) {
@@ -64,8 +65,8 @@ bool same_bytes(const io::PublishedFile& ours, const io::File& theirs, uint64_t 
   return true;
 }
 
-// Publishes `file` as `name`. A file of that name is kept where it holds the same: equal bytes, or, for a compressed sidecar,
-// equal content.
+// Publishes `file` as `name`. A file of that name is kept where it holds the same: equal bytes, or, for a compressed
+// sidecar, equal content.
 Status publish(const io::OutputDirectory& output, io::PublishedFile& file, const std::string& name,
                const SidecarContent* content, bool has_index) {
   PIECEWORK_ASSIGN(const io::CommitOutcome outcome, file.commit(name));
@@ -87,8 +88,8 @@ Status publish(const io::OutputDirectory& output, io::PublishedFile& file, const
 
 // Done: the receipt, the sidecars and, if wanted, a CAR of the right length are there.
 Result<bool> is_done(const io::OutputDirectory& output, const Receipt& receipt, bool store_car) {
-  for (const std::string& name : {tree_name(receipt.piece_cid_v1), nodes_name(receipt.piece_cid_v1),
-                                  files_name(receipt.piece_cid_v1)}) {
+  for (const std::string& name :
+       {tree_name(receipt.piece_cid_v1), nodes_name(receipt.piece_cid_v1), files_name(receipt.piece_cid_v1)}) {
     PIECEWORK_ASSIGN(const std::optional<io::File> file, output.try_open(name));
     if (!file) return false;
   }
@@ -121,9 +122,10 @@ Receipt make_receipt(const PlanSummary& plan, const PlannedBatch& batch, const P
 
 Status check_equals(const Receipt& ours, const Receipt& published) {
   if (ours == published) return {};
-  return fail(ErrorCode::kConflict, ErrorSide::kInternal,
-              fmt::format("batch {} came out as {}, its receipt says {}: one of the two is wrong; nothing was overwritten",
-                          ours.batch, ours.piece_cid_v1, published.piece_cid_v1));
+  return fail(
+      ErrorCode::kConflict, ErrorSide::kInternal,
+      fmt::format("batch {} came out as {}, its receipt says {}: one of the two is wrong; nothing was overwritten",
+                  ours.batch, ours.piece_cid_v1, published.piece_cid_v1));
 }
 
 }  // namespace
@@ -153,9 +155,16 @@ Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet
 
   // From here the batch's sources are read, once.
   FileTableWriter file_table(*files.files);
-  const PieceInputs inputs{.profile = summary.options.profile, .batch = planned, .sources = sources, .backend = backend,
-                           .limits = settings.limits, .car_fd = files.car ? files.car->fd() : -1, .spool = spool,
-                           .files = file_table, .stop = settings.stop, .done_bytes = settings.done_bytes};
+  const PieceInputs inputs{.profile = summary.options.profile,
+                           .batch = planned,
+                           .sources = sources,
+                           .backend = backend,
+                           .limits = settings.limits,
+                           .car_fd = files.car ? files.car->fd() : -1,
+                           .spool = spool,
+                           .files = file_table,
+                           .stop = settings.stop,
+                           .done_bytes = settings.done_bytes};
   PIECEWORK_ASSIGN(const PieceOutcome piece, run_piece(std::move(records), std::move(classes), inputs));
 
   // From here every byte of the CAR is in its file and the piece's CID is known.

@@ -30,10 +30,10 @@ std::string tree_name(const std::string& piece_cid_v1);   // "<piece>.tree"
 std::string nodes_name(const std::string& piece_cid_v1);  // "<piece>.nodes"
 std::string files_name(const std::string& piece_cid_v1);  // "<piece>.files.ndjson.zst"
 
-// Packs batch `batch` of `plan`, or finds that it is done already. Names appear in `output` only once their files are complete
-// and durable; the receipt comes last. After a failure nothing is left but what was published before.
-// Errors: of a source (Error::path names it); kNoSpace (destination) before the first byte where that can be known;
-// kConflict where a published name holds something else; kCancelled where another attempt has the batch, or on a stop.
+// Packs batch `batch` of `plan`, or finds that it is done already. Names appear in `output` only once their files are
+// complete and durable; the receipt comes last. After a failure nothing is left but what was published before. Errors:
+// of a source (Error::path names it); kNoSpace (destination) before the first byte where that can be known; kConflict
+// where a published name holds something else; kCancelled where another attempt has the batch, or on a stop.
 Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet& sources,
                                const io::OutputDirectory& output, io::Backend& backend, const PackSettings& settings);
 

@@ -9,7 +9,8 @@
 namespace piecework::engine {
 namespace {
 
-// What the program needs beside the pipeline's slots: code, plan frames, kernels' stacks, waiting segments, compressors.
+// What the program needs beside the pipeline's slots: code, plan frames, kernels' stacks, waiting segments,
+// compressors.
 constexpr uint64_t kBaseBytes = 40 * kMiB;
 constexpr uint64_t kSlotBytes = 8 * kMiB;
 // A run's events, names and spool beside its buffer.
@@ -30,9 +31,12 @@ Result<std::unique_ptr<PlanReader>> make_stored_plan(const SourceSet& sources, c
   PIECEWORK_ASSIGN(std::optional<io::PublishedFile> file,
                    io::PublishedFile::open(plans, attempt, io::PublishedFile::Mode::kFresh));
   if (!file) return fail(ErrorCode::kConflict, ErrorSide::kInternal, "a temporary plan of this process is locked");
-  const PlanRequest plan_request{.options = request.options, .on_source_error = request.on_source_error,
-                                 .excluded_directories = {identity}, .excluded_items = excluded,
-                                 .thread_count = request.thread_count, .stop = request.stop,
+  const PlanRequest plan_request{.options = request.options,
+                                 .on_source_error = request.on_source_error,
+                                 .excluded_directories = {identity},
+                                 .excluded_items = excluded,
+                                 .thread_count = request.thread_count,
+                                 .stop = request.stop,
                                  .progress = request.progress != nullptr ? &request.progress->plan : nullptr};
   PIECEWORK_ASSIGN(const PlanSummary summary, make_plan(sources, plan_request, file->path()));
   PIECEWORK_ASSIGN(const io::CommitOutcome outcome, file->commit(summary.digest_text()));
@@ -118,7 +122,9 @@ Result<PackReport> run_pack_job(const PackRequest& request) {
     // From here no decision about content is left; batches are independent of each other.
     PackReport report;
     report.plan = plan->summary();
-    const PackSettings settings{.store_car = request.store_car, .limits = limits, .stop = request.stop,
+    const PackSettings settings{.store_car = request.store_car,
+                                .limits = limits,
+                                .stop = request.stop,
                                 .done_bytes = request.progress != nullptr ? &request.progress->batch_bytes : nullptr};
     const Status status = pack_batches(*plan, sources, request, output, *backend, settings, report);
     if (status) return report;

@@ -20,9 +20,9 @@ struct PackProgress {
 };
 
 struct PackRequest {
-  std::vector<Source> sources;   // empty: those of `plan_path`
-  std::string plan_path;         // an existing plan, or empty: one is made
-  std::vector<uint32_t> batches; // of an existing plan; empty: all
+  std::vector<Source> sources;    // empty: those of `plan_path`
+  std::string plan_path;          // an existing plan, or empty: one is made
+  std::vector<uint32_t> batches;  // of an existing plan; empty: all
   std::string output_path;
   PlanOptions options;
   SourceErrorPolicy on_source_error = SourceErrorPolicy::kFail;
@@ -41,8 +41,8 @@ struct PackReport {
   uint64_t packed_bytes = 0;  // CAR bytes of batches that were not done before
 };
 
-// Errors: see make_plan and pack_batch. With SourceErrorPolicy::kSkip an item that fails while it is packed is left out and
-// the plan is made anew without it.
+// Errors: see make_plan and pack_batch. With SourceErrorPolicy::kSkip an item that fails while it is packed is left out
+// and the plan is made anew without it.
 Result<PackReport> run_pack_job(const PackRequest& request);
 
 // Slots of the pipeline for a memory budget. Errors: kInvalidArgument where the budget is too small.

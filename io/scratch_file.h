@@ -7,8 +7,8 @@
 
 namespace piecework::io {
 
-// A new, empty file in `directory_path`, open for reading and writing, mode 0600. Where the file system has no O_TMPFILE, the
-// file has a name for a moment. Errors: the destination's.
+// A new, empty file in `directory_path`, open for reading and writing, mode 0600. Where the file system has no
+// O_TMPFILE, the file has a name for a moment. Errors: the destination's.
 Result<File> make_scratch_file(const std::string& directory_path);
 
 }  // namespace piecework::io

@@ -86,16 +86,17 @@ Status print_pack_json(const PackFlags& flags, const engine::PackReport& report,
     const engine::Receipt& receipt = batch.receipt;
     const std::string receipt_path =
         path_in(flags.out_path, "receipts/" + receipt.plan_digest + "/" + engine::receipt_name(receipt.batch));
-    Json piece = {{"batch", receipt.batch},
-                  {"piece_cid_v1", receipt.piece_cid_v1},
-                  {"piece_cid_v2", receipt.piece_cid_v2},
-                  {"root_cid", receipt.root_cid},
-                  {"payload_bytes", receipt.payload_bytes},
-                  {"padded_bytes", receipt.padded_bytes},
-                  {"block_count", receipt.block_count},
-                  {"file_count", receipt.file_count},
-                  {"car", flags.no_car ? Json() : Json(path_in(flags.out_path, engine::car_name(receipt.piece_cid_v1)))},
-                  {"receipt", receipt_path}};
+    Json piece = {
+        {"batch", receipt.batch},
+        {"piece_cid_v1", receipt.piece_cid_v1},
+        {"piece_cid_v2", receipt.piece_cid_v2},
+        {"root_cid", receipt.root_cid},
+        {"payload_bytes", receipt.payload_bytes},
+        {"padded_bytes", receipt.padded_bytes},
+        {"block_count", receipt.block_count},
+        {"file_count", receipt.file_count},
+        {"car", flags.no_car ? Json() : Json(path_in(flags.out_path, engine::car_name(receipt.piece_cid_v1)))},
+        {"receipt", receipt_path}};
     if (flags.stats) {
       piece["waiting_segments_max"] = batch.waiting_segments_max;
       piece["waiting_bytes_max"] = batch.waiting_bytes_max;
@@ -112,14 +113,15 @@ Status print_pack_text(const PackFlags& flags, const engine::PackReport& report,
   std::string text;
   for (const engine::PackedBatch& batch : report.batches) {
     const engine::Receipt& receipt = batch.receipt;
-    text += fmt::format("piece {}{}\n  piece CID v1  {}\n  piece CID v2  {}\n  root CID      {}\n"
-                        "  payload       {} bytes ({}), padded {}\n  holds         {} files in {} blocks\n",
-                        receipt.batch, batch.was_done ? " (was done already)" : "", receipt.piece_cid_v1,
-                        receipt.piece_cid_v2, receipt.root_cid, receipt.payload_bytes,
-                        format_bytes(receipt.payload_bytes), format_bytes(receipt.padded_bytes), receipt.file_count,
-                        receipt.block_count);
+    text += fmt::format(
+        "piece {}{}\n  piece CID v1  {}\n  piece CID v2  {}\n  root CID      {}\n"
+        "  payload       {} bytes ({}), padded {}\n  holds         {} files in {} blocks\n",
+        receipt.batch, batch.was_done ? " (was done already)" : "", receipt.piece_cid_v1, receipt.piece_cid_v2,
+        receipt.root_cid, receipt.payload_bytes, format_bytes(receipt.payload_bytes),
+        format_bytes(receipt.padded_bytes), receipt.file_count, receipt.block_count);
     if (!flags.no_car) {
-      text += fmt::format("  CAR           {}\n", printable(path_in(flags.out_path, engine::car_name(receipt.piece_cid_v1))));
+      text += fmt::format("  CAR           {}\n",
+                          printable(path_in(flags.out_path, engine::car_name(receipt.piece_cid_v1))));
     }
   }
   text += fmt::format("{} packed in {:.2f} s, {}\n", format_bytes(report.packed_bytes), seconds,
@@ -130,8 +132,9 @@ Status print_pack_text(const PackFlags& flags, const engine::PackReport& report,
 void warn_about_small_pieces(const engine::PackReport& report) {
   for (const engine::PackedBatch& batch : report.batches) {
     if (batch.receipt.payload_bytes >= engine::kQuadBytes) continue;
-    print_message(fmt::format("warning: piece {} has {} bytes of payload; Go tools refuse version 2 piece CIDs under {} bytes",
-                              batch.receipt.batch, batch.receipt.payload_bytes, engine::kQuadBytes));
+    print_message(
+        fmt::format("warning: piece {} has {} bytes of payload; Go tools refuse version 2 piece CIDs under {} bytes",
+                    batch.receipt.batch, batch.receipt.payload_bytes, engine::kQuadBytes));
   }
 }
 
@@ -146,7 +149,8 @@ Result<int> run_pack(const PackFlags& flags) {
   engine::PackReport report;
   {
     const ProgressPrinter printer("packing", [&progress] {
-      return ProgressSnapshot{progress.finished_bytes.load() + progress.batch_bytes.load(), progress.planned_bytes.load()};
+      return ProgressSnapshot{progress.finished_bytes.load() + progress.batch_bytes.load(),
+                              progress.planned_bytes.load()};
     });
     PIECEWORK_ASSIGN(report, engine::run_pack_job(request));
   }

@@ -53,11 +53,11 @@ double fill_of(const engine::PlanSummary& plan, const PlanSums& sums) {
 
 Status print_plan_json(const engine::PlanSummary& plan) {
   const PlanSums sums = sums_of(plan);
-  Json json = {{"plan_digest", plan.digest_text()},       {"batch_count", plan.batches.size()},
-               {"file_count", sums.file_count},           {"source_bytes", sums.source_bytes},
-               {"car_bytes", sums.car_bytes},             {"padded_bytes", sums.padded_bytes},
-               {"fill", fill_of(plan, sums)},             {"duplicate_bytes", sums.duplicate_bytes},
-               {"batches", Json::array()},                {"skipped", skipped_json(plan.skipped)}};
+  Json json = {{"plan_digest", plan.digest_text()}, {"batch_count", plan.batches.size()},
+               {"file_count", sums.file_count},     {"source_bytes", sums.source_bytes},
+               {"car_bytes", sums.car_bytes},       {"padded_bytes", sums.padded_bytes},
+               {"fill", fill_of(plan, sums)},       {"duplicate_bytes", sums.duplicate_bytes},
+               {"batches", Json::array()},          {"skipped", skipped_json(plan.skipped)}};
   for (const engine::PlannedBatch& batch : plan.batches) {
     json["batches"].push_back({{"batch", batch.batch},
                                {"digest", to_hex(batch.digest)},
@@ -101,16 +101,18 @@ Result<engine::PlanSummary> write_plan(const PlanCommandFlags& flags, engine::Pl
   const auto [directory_path, name] = split_path(flags.out_path);
   PIECEWORK_TRY(io::check_file_name(name));
   PIECEWORK_ASSIGN(const io::OutputDirectory directory, io::OutputDirectory::open_or_create(directory_path));
-  PIECEWORK_ASSIGN(std::optional<io::PublishedFile> file,
-                   io::PublishedFile::open(directory, fmt::format("plan-{}", getpid()), io::PublishedFile::Mode::kFresh));
+  PIECEWORK_ASSIGN(
+      std::optional<io::PublishedFile> file,
+      io::PublishedFile::open(directory, fmt::format("plan-{}", getpid()), io::PublishedFile::Mode::kFresh));
   if (!file) return fail(ErrorCode::kConflict, ErrorSide::kInternal, "a temporary plan of this process is locked");
   PIECEWORK_ASSIGN(engine::PlanSummary plan, engine::make_plan(opened, request, file->path()));
   PIECEWORK_ASSIGN(const io::CommitOutcome outcome, file->commit(name));
   if (outcome == io::CommitOutcome::kPublished) return plan;
   auto existing = engine::PlanReader::open(flags.out_path);
   if (existing && (*existing)->summary().digest == plan.digest) return plan;  // the same plan is there already
-  return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
-              fmt::format("'{}' exists and is another plan; choose another --out or remove it", printable(flags.out_path)));
+  return fail(
+      ErrorCode::kInvalidArgument, ErrorSide::kConfig,
+      fmt::format("'{}' exists and is another plan; choose another --out or remove it", printable(flags.out_path)));
 }
 
 Result<int> run_plan(const PlanCommandFlags& flags) {
@@ -128,9 +130,10 @@ Result<int> run_plan(const PlanCommandFlags& flags) {
 
 void add_plan_command(CLI::App& app, Invocation& invocation) {
   const auto flags = std::make_shared<PlanCommandFlags>();
-  CLI::App* command = add_command(app, {.name = "plan",
-                                        .summary = "What will come out: batches, bytes, padded bytes, waste, duplicates",
-                                        .example = "piecework plan ~/sites --piece-size 32GiB --out sites.plan"});
+  CLI::App* command =
+      add_command(app, {.name = "plan",
+                        .summary = "What will come out: batches, bytes, padded bytes, waste, duplicates",
+                        .example = "piecework plan ~/sites --piece-size 32GiB --out sites.plan"});
   add_plan_flags(*command, flags->plan, false);
   command->add_option("--out", flags->out_path, "File to write the plan to")->required();
   add_threads_flag(*command, flags->thread_count);

@@ -38,22 +38,28 @@ Status apply_profile_flags(const PlanFlags& flags, engine::Profile& profile) {
 }  // namespace
 
 void add_plan_flags(CLI::App& command, PlanFlags& flags, bool sources_optional) {
-  CLI::Option* sources = command.add_option("SOURCE", flags.sources, "Directory or file, or NAME=PATH; several are joined");
+  CLI::Option* sources =
+      command.add_option("SOURCE", flags.sources, "Directory or file, or NAME=PATH; several are joined");
   if (!sources_optional) sources->required();
-  command.add_option("--piece-size", flags.piece_size, "Largest padded piece: a power of two, or pdp")->capture_default_str();
+  command.add_option("--piece-size", flags.piece_size, "Largest padded piece: a power of two, or pdp")
+      ->capture_default_str();
   command.add_option("--profile", flags.profile, "unixfs-v1-2025 or unixfs-v0-2015")->capture_default_str();
   command.add_option("--hidden", flags.hidden, "Names that begin with a dot")
       ->check(CLI::IsMember({"include", "exclude"}))
       ->capture_default_str();
-  command.add_option("--dedup", flags.dedup, "What is known about equal content: files, blocks or none")->capture_default_str();
-  command.add_option("--items", flags.items, "What stays whole in one piece: files, top or source")->capture_default_str();
+  command.add_option("--dedup", flags.dedup, "What is known about equal content: files, blocks or none")
+      ->capture_default_str();
+  command.add_option("--items", flags.items, "What stays whole in one piece: files, top or source")
+      ->capture_default_str();
   command.add_option("--chunk-size", flags.chunk_size, "Bytes a chunk, instead of the profile's");
   command.add_option("--max-links", flags.max_links, "Links a file node, instead of the profile's");
   command.add_option("--raw-leaves", flags.raw_leaves, "Leaves as raw blocks, instead of the profile's")
       ->check(CLI::IsMember({"true", "false"}));
   command.add_option("--cid-version", flags.cid_version, "0 or 1, instead of the profile's");
-  command.add_option("--hamt-threshold", flags.hamt_threshold, "block-bytes:N or links-bytes:N, instead of the profile's");
-  command.add_option("--on-source-error", flags.on_source_error, "A source that cannot be read: fail, or skip the item")
+  command.add_option("--hamt-threshold", flags.hamt_threshold,
+                     "block-bytes:N or links-bytes:N, instead of the profile's");
+  command
+      .add_option("--on-source-error", flags.on_source_error, "A source that cannot be read: fail, or skip the item")
       ->check(CLI::IsMember({"fail", "skip"}))
       ->capture_default_str();
 }

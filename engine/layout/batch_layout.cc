@@ -1,4 +1,5 @@
-// Pass one of a layout: kinds, block lengths, Tsizes and classes of directories, bottom-up. Pass two is record_emitter.cc.
+// Pass one of a layout: kinds, block lengths, Tsizes and classes of directories, bottom-up. Pass two is
+// record_emitter.cc.
 #include "engine/layout/batch_layout.h"
 
 #include <fmt/format.h>
@@ -102,7 +103,8 @@ BatchLayout::Child BatchLayout::link_of(EntryIndex entry) const {
       const FileShape shape(record.content_bytes, profile_);
       child.cid_bytes = shape.root_cid_bytes(profile_);
       child.tsize = shape.root().tsize;
-      child.class_id = record.content_bytes == 0 ? classes_.table().intern(empty_file_key()) : classes_.file_class(entry);
+      child.class_id =
+          record.content_bytes == 0 ? classes_.table().intern(empty_file_key()) : classes_.file_class(entry);
       break;
     }
     case EntryKind::kSymlink:
@@ -147,8 +149,8 @@ Status BatchLayout::lay_out_hamt(EntryIndex directory, const std::vector<Child>&
     return *position;
   };
 
-  std::vector<OpenShard> open;               // by level
-  std::vector<ShardLayout> closed;           // in reverse pre-order
+  std::vector<OpenShard> open;      // by level
+  std::vector<ShardLayout> closed;  // in reverse pre-order
   for (size_t i = items.size(); i-- > 0;) {
     const uint64_t hash = items[i].hash;
     const int before = i > 0 ? common_levels(hash, items[i - 1].hash) : -1;

@@ -1,10 +1,10 @@
 // The layout of one batch: a pure function of (entries, sizes, profile, classes of equal content).
 //
-// Two passes over a range of the inventory, neither of which recurses. Bottom-up: entries in reverse order, so children come
-// before parents; each directory gets its kind (flat or HAMT), block length and Tsize. Top-down: records in pre-order, first
-// occurrences written and later ones referred to. A HAMT comes from its entries sorted by the hash of the name, which *is* its
-// pre-order: an entry's depth is the longest common prefix with its two neighbours, and one reverse scan with an accumulator
-// a level closes every shard. Source: formats.md 3-6, UnixFS and IPIP-499.
+// Two passes over a range of the inventory, neither of which recurses. Bottom-up: entries in reverse order, so children
+// come before parents; each directory gets its kind (flat or HAMT), block length and Tsize. Top-down: records in
+// pre-order, first occurrences written and later ones referred to. A HAMT comes from its entries sorted by the hash of
+// the name, which *is* its pre-order: an entry's depth is the longest common prefix with its two neighbours, and one
+// reverse scan with an accumulator a level closes every shard. Source: formats.md 3-6, UnixFS and IPIP-499.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ struct ShardLayout {
   uint32_t entry_count = 0;  // of the directory, anywhere below
   ClassId class_id = kUnique;
   uint16_t child_count = 0;
-  uint8_t depth = 0;         // 1..7; the root shard has 0
+  uint8_t depth = 0;  // 1..7; the root shard has 0
 };
 
 struct DirectoryLayout {
@@ -74,9 +74,7 @@ class BatchLayout {
   // The same sorted by hash, and the order of a HAMT's links.
   std::vector<HamtItem> hamt_order(EntryIndex directory) const;
   Child link_of(EntryIndex entry) const;
-  bool in_range(EntryIndex entry) const {
-    return inventory_[entry].subtree_end > range_.begin && entry < range_.end;
-  }
+  bool in_range(EntryIndex entry) const { return inventory_[entry].subtree_end > range_.begin && entry < range_.end; }
   DirectoryLayout& directory_layout(EntryIndex directory) { return directories_[directory_slot(directory)]; }
   const DirectoryLayout& directory_layout(EntryIndex directory) const {
     return directories_[directory_slot(directory)];
@@ -87,9 +85,9 @@ class BatchLayout {
   ContentClasses& classes_;
   const Profile& profile_;
   EntryRange range_;
-  std::vector<EntryIndex> ancestors_;              // directories that begin before the range and reach into it
-  PagedVector<uint32_t> slot_of_entry_;            // for entries inside the range: index into directories_
-  PagedVector<DirectoryLayout, 1024> directories_; // the ancestors' first, in their order
+  std::vector<EntryIndex> ancestors_;               // directories that begin before the range and reach into it
+  PagedVector<uint32_t> slot_of_entry_;             // for entries inside the range: index into directories_
+  PagedVector<DirectoryLayout, 1024> directories_;  // the ancestors' first, in their order
   PagedVector<ShardLayout, 1024> shards_;
 };
 

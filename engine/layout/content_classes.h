@@ -1,9 +1,9 @@
 // Which entries have equal content, as far as the plan knows: the classes that duplicates are resolved by.
 //
-// Equal class means equal bytes *and* equal CID (classes are made of whole nodes, never of multihashes alone); class 0 means
-// "equal to nothing known". Classes are found over the whole plan and resolved per batch: each batch writes its own first
-// occurrence and is complete by itself. A directory or inner node is classed only if everything below it is, so a tree
-// without duplicates costs nothing here.
+// Equal class means equal bytes *and* equal CID (classes are made of whole nodes, never of multihashes alone); class 0
+// means "equal to nothing known". Classes are found over the whole plan and resolved per batch: each batch writes its
+// own first occurrence and is complete by itself. A directory or inner node is classed only if everything below it is,
+// so a tree without duplicates costs nothing here.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ enum class Dedup : uint8_t { kNone, kFiles, kBlocks };
 using ClassId = uint32_t;
 inline constexpr ClassId kUnique = 0;
 
-// Gives equal keys equal numbers, from 1 on. Keys are SHA-256 digests of what makes two nodes equal: a faster hash could be
-// forged, and a forged match would put one user's file in the place of another's. Thread-compatible.
+// Gives equal keys equal numbers, from 1 on. Keys are SHA-256 digests of what makes two nodes equal: a faster hash
+// could be forged, and a forged match would put one user's file in the place of another's. Thread-compatible.
 class ClassTable {
  public:
   ClassId intern(const Digest32& key);
@@ -77,8 +77,9 @@ Digest32 symlink_key(std::string_view target);
 Digest32 content_key(const Digest32& content);
 Digest32 file_node_key(std::span<const ClassId> children);
 
-// Classes of a file's inner nodes from those of its chunks: element 0 is the level above the leaves, the last one the root's.
-// A node is classed only if all its children are.
-std::vector<std::vector<ClassId>> file_node_classes(ClassTable& table, std::span<const ClassId> chunks, uint32_t max_links);
+// Classes of a file's inner nodes from those of its chunks: element 0 is the level above the leaves, the last one the
+// root's. A node is classed only if all its children are.
+std::vector<std::vector<ClassId>> file_node_classes(ClassTable& table, std::span<const ClassId> chunks,
+                                                    uint32_t max_links);
 
 }  // namespace piecework::engine

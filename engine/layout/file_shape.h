@@ -1,8 +1,8 @@
 // The DAG of a file from its size alone: boxo's balanced layout (formats.md 4).
 //
-// Leaves are packed in groups of `max_links`, the groups again, until one node is left; a lone trailing leaf keeps its whole
-// chain of one-link parents. On each level all nodes but the last are alike, so a file of any size takes O(levels) to
-// describe. A file of one chunk is its leaf.
+// Leaves are packed in groups of `max_links`, the groups again, until one node is left; a lone trailing leaf keeps its
+// whole chain of one-link parents. On each level all nodes but the last are alike, so a file of any size takes
+// O(levels) to describe. A file of one chunk is its leaf.
 #pragma once
 
 #include <array>

@@ -1,9 +1,9 @@
 // One record of a layout: what stands where in a batch's DAG, in depth-first pre-order (the order of the CAR).
 //
-// A layout is a list of records. Each directory says how many records follow as its direct children; the children of a HAMT
-// node carry their bucket. Offsets are not stored: they are the running sum of section lengths. A reference stands where a
-// node occurs again: it writes nothing, and where it refers to a directory or shard the records below it are *shadows*,
-// there only to be listed and change-checked.
+// A layout is a list of records. Each directory says how many records follow as its direct children; the children of a
+// HAMT node carry their bucket. Offsets are not stored: they are the running sum of section lengths. A reference stands
+// where a node occurs again: it writes nothing, and where it refers to a directory or shard the records below it are
+// *shadows*, there only to be listed and change-checked.
 #pragma once
 
 #include <cstdint>
@@ -35,18 +35,18 @@ struct LayoutRecord {
   bool is_hamt = false;       // kDirectory: its children carry buckets
   int bucket = -1;            // 0..255 where the parent is a HAMT node: two hex digits before the link's name
 
-  std::string_view name;      // empty for shards and for the root
-  uint32_t child_count = 0;   // directories and shards: direct children among the records that follow
-  uint64_t block_bytes = 0;   // directories and shards: length of the node's block
-  uint64_t tsize = 0;         // directories and shards, references included
+  std::string_view name;     // empty for shards and for the root
+  uint32_t child_count = 0;  // directories and shards: direct children among the records that follow
+  uint64_t block_bytes = 0;  // directories and shards: length of the node's block
+  uint64_t tsize = 0;        // directories and shards, references included
 
-  uint64_t file_bytes = 0;    // files
-  int64_t mtime_ns = 0;       // files
+  uint64_t file_bytes = 0;            // files
+  int64_t mtime_ns = 0;               // files
   const Digest32* content = nullptr;  // files that the plan read: stands for their bytes in the plan's digest
-  std::string_view target;    // symlinks
+  std::string_view target;            // symlinks
 
-  // 1-based number of the node's class within the batch. On a reference or shadow: where its digest comes from. Elsewhere: the
-  // node is the first occurrence of this class, its digest is kept; 0 where nobody refers to it.
+  // 1-based number of the node's class within the batch. On a reference or shadow: where its digest comes from.
+  // Elsewhere: the node is the first occurrence of this class, its digest is kept; 0 where nobody refers to it.
   uint32_t class_index = 0;
 
   // Files with inner nodes that are classed: one mark for every node below the root. Empty: all are written.

@@ -1,5 +1,5 @@
-// Lengths of nodes and sections from lengths alone: what lets a layout be made before any data is read. The bytes of the same
-// nodes are written by engine/codec. Source: formats.md 2, 3, 6, 7.
+// Lengths of nodes and sections from lengths alone: what lets a layout be made before any data is read. The bytes of
+// the same nodes are written by engine/codec. Source: formats.md 2, 3, 6, 7.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,9 @@ namespace piecework::engine {
 
 // Data fields of dag-pb nodes, tag and length included.
 constexpr uint64_t directory_data_bytes() { return pb_data_bytes(kUnixfsDirectoryBytes); }
-constexpr uint64_t symlink_data_bytes(uint64_t target_bytes) { return pb_data_bytes(unixfs_symlink_bytes(target_bytes)); }
+constexpr uint64_t symlink_data_bytes(uint64_t target_bytes) {
+  return pb_data_bytes(unixfs_symlink_bytes(target_bytes));
+}
 constexpr uint64_t shard_data_bytes(uint32_t bucket_max) {
   return pb_data_bytes(unixfs_hamt_bytes(hamt_bitfield_bytes(static_cast<uint8_t>(bucket_max))));
 }

@@ -37,15 +37,17 @@ Result<Profile> profile_by_name(std::string_view name) {
 
 Status check_profile(const Profile& profile) {
   if (profile.chunk_bytes < 1 || profile.chunk_bytes > kChunkBytesMax) {
-    return usage(fmt::format("--chunk-size {} is outside 1..{} bytes (larger blocks are not transferred between IPFS nodes)",
-                             profile.chunk_bytes, kChunkBytesMax));
+    return usage(
+        fmt::format("--chunk-size {} is outside 1..{} bytes (larger blocks are not transferred between IPFS nodes)",
+                    profile.chunk_bytes, kChunkBytesMax));
   }
   if (profile.max_links < 2 || profile.max_links > kMaxLinksMax) {
     return usage(fmt::format("--max-links {} is outside 2..{}", profile.max_links, kMaxLinksMax));
   }
   if (profile.cid_version > 1) return usage(fmt::format("--cid-version {}: expected 0 or 1", profile.cid_version));
   if (profile.hamt_threshold_bytes > kHamtThresholdBytesMax) {
-    return usage(fmt::format("--hamt-threshold {} is over {} bytes", profile.hamt_threshold_bytes, kHamtThresholdBytesMax));
+    return usage(
+        fmt::format("--hamt-threshold {} is over {} bytes", profile.hamt_threshold_bytes, kHamtThresholdBytesMax));
   }
   return {};
 }

@@ -1,5 +1,5 @@
-// How files and directories become UnixFS DAGs: chunk size, fan-out, leaf form, CID version, when a directory becomes a HAMT.
-// The two named profiles are IPIP-499's (formats.md 5); explicit settings override single fields.
+// How files and directories become UnixFS DAGs: chunk size, fan-out, leaf form, CID version, when a directory becomes a
+// HAMT. The two named profiles are IPIP-499's (formats.md 5); explicit settings override single fields.
 #pragma once
 
 #include <cstdint>

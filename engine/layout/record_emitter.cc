@@ -33,8 +33,8 @@ class RecordEmitter {
     bool is_shadow = false;
     std::vector<BatchLayout::HamtItem> items;  // in link order; hashes are used only where is_hamt
     size_t next_item = 0;
-    size_t next_shard = 0;                     // of the layout's shards
-    size_t shadow_until = 0;                   // items below a reference to a shard
+    size_t next_shard = 0;    // of the layout's shards
+    size_t shadow_until = 0;  // items below a reference to a shard
   };
 
   void step() {
@@ -66,8 +66,11 @@ class RecordEmitter {
     for (int depth = std::max(before, 0) + 1; depth <= level; ++depth) {
       const ShardLayout& shard = layout_.shards_[frame.next_shard];
       PIECEWORK_CHECK(shard.depth == depth);
-      LayoutRecord record{.kind = RecordKind::kShard, .bucket = bucket_at(depth - 1), .child_count = shard.child_count,
-                          .block_bytes = shard.block_bytes, .tsize = shard.tsize};
+      LayoutRecord record{.kind = RecordKind::kShard,
+                          .bucket = bucket_at(depth - 1),
+                          .child_count = shard.child_count,
+                          .block_bytes = shard.block_bytes,
+                          .tsize = shard.tsize};
       resolve_class(shard.class_id, record);
       if (record.is_reference) {
         record.child_count = shard.entry_count;
@@ -94,9 +97,12 @@ class RecordEmitter {
   void emit_entry(EntryIndex entry, int bucket, bool shadow) {
     LayoutRecord record{.is_shadow = shadow, .bucket = bucket, .name = inventory_.name(entry)};
     switch (inventory_[entry].kind) {
-      case EntryKind::kDirectory: return emit_directory(entry, record);
-      case EntryKind::kFile: return emit_file(entry, record);
-      case EntryKind::kSymlink: return emit_symlink(entry, record);
+      case EntryKind::kDirectory:
+        return emit_directory(entry, record);
+      case EntryKind::kFile:
+        return emit_file(entry, record);
+      case EntryKind::kSymlink:
+        return emit_symlink(entry, record);
     }
   }
 
@@ -122,8 +128,9 @@ class RecordEmitter {
   std::vector<BatchLayout::HamtItem> name_order(EntryIndex directory) {
     layout_.collect_children(directory, children_);
     std::vector<BatchLayout::HamtItem> items(children_.size());
-    std::transform(children_.begin(), children_.end(), items.begin(),
-                   [](EntryIndex child) { return BatchLayout::HamtItem{0, child}; });
+    std::transform(children_.begin(), children_.end(), items.begin(), [](EntryIndex child) {
+      return BatchLayout::HamtItem{0, child};
+    });
     return items;
   }
 
@@ -153,9 +160,8 @@ class RecordEmitter {
     }
     const FileShape shape(file.content_bytes, layout_.profile_);
     const std::span<const ClassId> chunks = layout_.classes_.chunk_classes(entry);
-    const bool inner_classes = shape.level_count() > 1 && std::any_of(chunks.begin(), chunks.end(), [](ClassId id) {
-      return id != kUnique;
-    });
+    const bool inner_classes =
+        shape.level_count() > 1 && std::any_of(chunks.begin(), chunks.end(), [](ClassId id) { return id != kUnique; });
     if (inner_classes) {
       mark_nodes(shape, chunks);
       record.marks = marks_;
@@ -168,7 +174,7 @@ class RecordEmitter {
 
   // Decides for every node below a file's root whether it is written, and counts what is.
   void mark_nodes(const FileShape& shape, std::span<const ClassId> chunks) {
-    const std::vector<std::vector<ClassId>> inner = 
+    const std::vector<std::vector<ClassId>> inner =
         file_node_classes(layout_.classes_.table(), chunks, layout_.profile_.max_links);
     marks_.clear();
     FileWalk walk(shape, layout_.profile_.max_links);
@@ -180,8 +186,10 @@ class RecordEmitter {
         LayoutRecord probe;
         resolve_class(leaf ? chunks[place.index] : inner[place.level - 1][place.index], probe);
         NodeMark mark{NodeMark::Kind::kWrite, probe.class_index};
-        if (probe.is_reference) mark.kind = NodeMark::Kind::kRefer;
-        else if (probe.class_index != 0) mark.kind = NodeMark::Kind::kDefine;
+        if (probe.is_reference)
+          mark.kind = NodeMark::Kind::kRefer;
+        else if (probe.class_index != 0)
+          mark.kind = NodeMark::Kind::kDefine;
         marks_.push_back(mark);
         if (probe.is_reference) {
           totals_.duplicate_bytes += node.file_bytes;

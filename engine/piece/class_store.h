@@ -1,7 +1,7 @@
 // Digests and places of nodes that later references need: one fixed-size entry a class.
 //
-// In memory up to a bound; a batch with more classes keeps them in an unlinked temporary file, so memory does not grow with
-// the number of duplicates.
+// In memory up to a bound; a batch with more classes keeps them in an unlinked temporary file, so memory does not grow
+// with the number of duplicates.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +16,9 @@ namespace piecework::engine {
 
 struct ClassEntry {
   Digest32 digest{};
-  uint64_t begin_bytes = 0;    // of the node's section in the CAR
-  uint64_t end_bytes = 0;      // of the sections written below it
-  uint32_t is_raw = 0;         // codec raw, else dag-pb
+  uint64_t begin_bytes = 0;          // of the node's section in the CAR
+  uint64_t end_bytes = 0;            // of the sections written below it
+  uint32_t is_raw = 0;               // codec raw, else dag-pb
   uint32_t has_parts_elsewhere = 0;  // some nodes below are references themselves
 };
 static_assert(sizeof(ClassEntry) == 56);
@@ -28,7 +28,8 @@ class ClassStore {
  public:
   static constexpr uint32_t kEntriesInMemoryMax = 512 * 1024;
 
-  // Room for classes 1..class_count. `scratch_directory` is used where they do not fit in memory. Errors: the destination's.
+  // Room for classes 1..class_count. `scratch_directory` is used where they do not fit in memory. Errors: the
+  // destination's.
   static Result<ClassStore> create(uint32_t class_count, const std::string& scratch_directory);
 
   Status put(uint32_t class_index, const ClassEntry& entry);

@@ -1,8 +1,8 @@
 // commP: the accumulator, and the parallel forms over oneTBB.
 //
-// The parallel pipeline has three stages: next (serial, in order: decides or reads a segment), hash (parallel: loads and
-// hashes it), fold (serial, in order: appends its root). As tokens leave in order, and never more are alive than there are
-// buffers, token i may use buffer i mod count without any free list.
+// The parallel pipeline has three stages: next (serial, in order: decides or reads a segment), hash (parallel: loads
+// and hashes it), fold (serial, in order: appends its root). As tokens leave in order, and never more are alive than
+// there are buffers, token i may use buffer i mod count without any free list.
 #include "engine/piece/commp.h"
 
 #include <fcntl.h>
@@ -142,9 +142,9 @@ class CommpPipeline {
   const CommpOptions& options_;
   std::vector<Segment> segments_;
   FirstError error_;
-  uint64_t token_count_ = 0;            // serial stage "next"
-  std::optional<SubtreeStack> roots_;   // serial stage "fold"
-  uint64_t payload_bytes_ = 0;          // serial stage "fold"
+  uint64_t token_count_ = 0;           // serial stage "next"
+  std::optional<SubtreeStack> roots_;  // serial stage "fold"
+  uint64_t payload_bytes_ = 0;         // serial stage "fold"
 };
 
 }  // namespace
@@ -190,7 +190,8 @@ Result<Commp> commp_of_bytes(ByteSpan bytes, unsigned thread_count) {
   } else {
     using Range = oneapi::tbb::blocked_range<size_t>;
     PIECEWORK_TRY(run_on_threads(thread_count, [&] {
-      oneapi::tbb::parallel_for(Range(0, roots.size()), [&](const Range& range) { hash_range(range.begin(), range.end()); });
+      oneapi::tbb::parallel_for(Range(0, roots.size()),
+                                [&](const Range& range) { hash_range(range.begin(), range.end()); });
     }));
   }
   return Commp{piece_root(roots, bytes.size()), bytes.size(), padded_bytes_for(bytes.size())};

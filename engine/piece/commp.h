@@ -1,9 +1,9 @@
 // commP, the piece commitment of any bytes: in memory, from a file on several threads, or from a stream in one pass.
 //
-// Method: segments (1,040,384 payload bytes) are hashed independently, each by one thread while its bytes are in cache; their
-// roots are folded in order. Memory is a fixed number of segment buffers, whatever the length. Nothing shared is touched per
-// node: threads meet once per segment. Source: formats.md 8; the result equals go-fil-commp-hashhash's and, for payloads of 0
-// to 64 bytes, FRC-0069's.
+// Method: segments (1,040,384 payload bytes) are hashed independently, each by one thread while its bytes are in cache;
+// their roots are folded in order. Memory is a fixed number of segment buffers, whatever the length. Nothing shared is
+// touched per node: threads meet once per segment. Source: formats.md 8; the result equals go-fil-commp-hashhash's and,
+// for payloads of 0 to 64 bytes, FRC-0069's.
 #pragma once
 
 #include <atomic>
@@ -42,17 +42,17 @@ Result<Commp> commp_of_bytes(ByteSpan bytes, unsigned thread_count);
 
 struct CommpOptions {
   unsigned thread_count = 1;
-  const std::atomic<bool>* stop = nullptr;         // looked at once a segment; kCancelled where it becomes true
-  std::atomic<uint64_t>* done_bytes = nullptr;     // grows as segments are hashed, for progress
+  const std::atomic<bool>* stop = nullptr;      // looked at once a segment; kCancelled where it becomes true
+  std::atomic<uint64_t>* done_bytes = nullptr;  // grows as segments are hashed, for progress
 };
 
-// commP of the file at `path`, or of a stream that ends (a pipe, a device). Memory: about 1 MiB for each thread and two more.
-// Errors (source): kNotFound, kPermission, kIo; kChanged where a regular file's length or mtime changes while it is read;
-// kResourceExhausted; kCancelled.
+// commP of the file at `path`, or of a stream that ends (a pipe, a device). Memory: about 1 MiB for each thread and two
+// more. Errors (source): kNotFound, kPermission, kIo; kChanged where a regular file's length or mtime changes while it
+// is read; kResourceExhausted; kCancelled.
 Result<Commp> commp_of_file(const std::string& path, const CommpOptions& options);
 
-// The same for an open descriptor, which stays the caller's. Reads from where it stands (a regular file at its start with
-// pread, which leaves the position alone). `name` is for messages.
+// The same for an open descriptor, which stays the caller's. Reads from where it stands (a regular file at its start
+// with pread, which leaves the position alone). `name` is for messages.
 Result<Commp> commp_of_descriptor(int descriptor, const std::string& name, const CommpOptions& options);
 
 }  // namespace piecework::engine

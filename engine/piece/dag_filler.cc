@@ -17,8 +17,10 @@ using Role = SectionEvent::Role;
 constexpr size_t kLinkBytesMax = 400;
 
 void add_range(std::vector<ByteRange>& ranges, ByteRange range) {
-  if (!ranges.empty() && ranges.back().end == range.begin) ranges.back().end = range.end;
-  else ranges.push_back(range);
+  if (!ranges.empty() && ranges.back().end == range.begin)
+    ranges.back().end = range.end;
+  else
+    ranges.push_back(range);
 }
 
 }  // namespace
@@ -34,11 +36,16 @@ Status DagFiller::fill(Run& run) {
 
 Status DagFiller::handle(const SectionEvent& event) {
   switch (event.kind) {
-    case Kind::kEnter: enter(event); return {};
-    case Kind::kExit: return exit();
+    case Kind::kEnter:
+      enter(event);
+      return {};
+    case Kind::kExit:
+      return exit();
     case Kind::kLeaf:
-    case Kind::kSymlink: return leaf(event);
-    case Kind::kRefer: return refer(event);
+    case Kind::kSymlink:
+      return leaf(event);
+    case Kind::kRefer:
+      return refer(event);
     case Kind::kShadowEnter:
       shadow_path_bytes_.push_back(path_.size());
       push_path(run_->name(event));
@@ -48,7 +55,8 @@ Status DagFiller::handle(const SectionEvent& event) {
       shadow_path_bytes_.pop_back();
       return {};
     case Kind::kShadowFile:
-    case Kind::kShadowSymlink: return list_shadow(event);
+    case Kind::kShadowSymlink:
+      return list_shadow(event);
   }
   return {};
 }
@@ -144,7 +152,8 @@ Status DagFiller::leaf(const SectionEvent& event) {
   const DoneNode done = done_node(digest, is_raw);
   walk_end_bytes_ = event.offset_bytes + event.header_bytes + event.block_bytes;
   const ByteRange section{event.offset_bytes, walk_end_bytes_};
-  const ByteSpan block = ByteSpan(run_->bytes()).subspan(event.offset_bytes - run_->begin_bytes + event.header_bytes, event.block_bytes);
+  const ByteSpan block =
+      ByteSpan(run_->bytes()).subspan(event.offset_bytes - run_->begin_bytes + event.header_bytes, event.block_bytes);
   spool_section(event, {done.cid, done.cid_bytes}, is_symlink ? block : ByteSpan(), !is_symlink);
   ++block_count_;
   PIECEWORK_TRY(keep_class(event, digest, is_raw, false));
@@ -152,7 +161,8 @@ Status DagFiller::leaf(const SectionEvent& event) {
     add_range(file_sections_, section);
   } else {
     file_sections_.assign(1, section);
-    PIECEWORK_TRY(list_file(run_->name(event), is_symlink, done, is_symlink ? event.target_bytes : event.file_bytes, false));
+    PIECEWORK_TRY(
+        list_file(run_->name(event), is_symlink, done, is_symlink ? event.target_bytes : event.file_bytes, false));
   }
   link_to_parent(event, run_->name(event), done);
   return {};
@@ -170,7 +180,8 @@ Status DagFiller::refer(const SectionEvent& event) {
                             done.has_parts_elsewhere));
   } else if (in_file_) {
     // The parents' own ranges do not hold this part, which matters to whoever refers to them.
-    for (size_t i = open_count_; i-- > 0 && open_[i].event.role != Role::kDirectory && open_[i].event.role != Role::kShard;) {
+    for (size_t i = open_count_;
+         i-- > 0 && open_[i].event.role != Role::kDirectory && open_[i].event.role != Role::kShard;) {
       open_[i].has_parts_elsewhere = true;
     }
   }
@@ -234,7 +245,8 @@ void DagFiller::link_to_parent(const SectionEvent& event, std::string_view name,
   append_to(parent, {link, static_cast<size_t>(end - link)});
 }
 
-// Writes the section's entry into the spool; returns the place of its CID. Without `cid`, CID and block are left to be filled.
+// Writes the section's entry into the spool; returns the place of its CID. Without `cid`, CID and block are left to be
+// filled.
 uint64_t DagFiller::spool_section(const SectionEvent& event, ByteSpan cid, ByteSpan block, bool is_file_data) {
   std::vector<uint8_t>& spool = run_->spool;
   const size_t cid_bytes = cid.empty() ? profile_.node_cid_bytes() : cid.size();
@@ -263,7 +275,8 @@ void DagFiller::put_spool(uint64_t offset_bytes, ByteSpan bytes) {
   std::memcpy(run_->spool.data() + (offset_bytes - run_->spool_begin_bytes), bytes.data(), bytes.size());
 }
 
-// Places of this run that wait for later ones: the CAR's header, and of every open node the header and the missing links.
+// Places of this run that wait for later ones: the CAR's header, and of every open node the header and the missing
+// links.
 void DagFiller::collect_holes() {
   if (run_->begin_bytes == 0 && root_cid_bytes_ == 0) {
     const SectionEvent& first = run_->events.front();

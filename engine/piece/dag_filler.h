@@ -1,8 +1,9 @@
 // The fill stage: walks a run's events in order, encodes every parent link by link, and fills holes as digests arrive.
 //
 // Because the layout is known, a link's place in the CAR is known when its child is done. So a parent is never kept in
-// memory: each link goes straight to its place (in the run's buffer, or late, to a place that an earlier run has passed) and
-// into the parent's running SHA-256; an open parent costs one hash state, whatever its length. Serial, in run order.
+// memory: each link goes straight to its place (in the run's buffer, or late, to a place that an earlier run has
+// passed) and into the parent's running SHA-256; an open parent costs one hash state, whatever its length. Serial, in
+// run order.
 #pragma once
 
 #include <string>
@@ -22,7 +23,7 @@ struct PackedFile {
   std::string_view path;
   bool is_symlink = false;
   ByteSpan cid;
-  uint64_t size_bytes = 0;  // of a symlink: of its target
+  uint64_t size_bytes = 0;              // of a symlink: of its target
   std::span<const ByteRange> sections;  // of the CAR that hold its nodes, in DAG order
   bool has_more_sections = false;       // some nodes are written with other content and not listed
 };
@@ -53,13 +54,13 @@ class DagFiller {
     SectionEvent event;
     std::string name;
     kernels::Sha256 hasher;
-    uint64_t written_bytes = 0;     // of the block
-    uint64_t spool_cid_bytes = 0;   // place of the CID in the spool; the block follows it
+    uint64_t written_bytes = 0;    // of the block
+    uint64_t spool_cid_bytes = 0;  // place of the CID in the spool; the block follows it
     uint64_t child_count = 0;
-    uint64_t first_child_bytes = 0; // file content below the first and the last child
+    uint64_t first_child_bytes = 0;  // file content below the first and the last child
     uint64_t last_child_bytes = 0;
     HamtBitfield buckets;
-    size_t path_bytes = 0;          // of the path around it
+    size_t path_bytes = 0;  // of the path around it
     bool has_parts_elsewhere = false;
   };
   // A node that is done: what its parent's link and the file table need.

@@ -6,8 +6,8 @@
 
 namespace piecework::engine {
 
-// Completes every leaf section in the run's buffer, whose file bytes are there, and fills run.digests. Safe for concurrent
-// use on different runs.
+// Completes every leaf section in the run's buffer, whose file bytes are there, and fills run.digests. Safe for
+// concurrent use on different runs.
 void digest_run(Run& run, const Profile& profile);
 
 }  // namespace piecework::engine

@@ -48,7 +48,8 @@ class PieceGraph {
     gateway.reserve_wait();
     token->written = [token, &gateway] {
       if (!token->write.result.ok()) {
-        token->run.status = tl::unexpected<Error>(io::operation_error(token->write, ErrorSide::kDestination, "the CAR"));
+        token->run.status =
+            tl::unexpected<Error>(io::operation_error(token->write, ErrorSide::kDestination, "the CAR"));
       }
       gateway.try_put(token);
       gateway.release_wait();

@@ -3,8 +3,9 @@
 //   slots -> source(serial) -> read(async) -> digest(parallel) -> fill(serial, in order) -> hash(parallel)
 //         -> write(async) -> commit(serial, in order) -> slots
 //
-// A fixed number of runs circulates, so memory is bounded and no limiter is needed; runs are handed out in order and no stage
-// waits for a run that another one holds, so it cannot stand still. A failed run goes through without being worked on.
+// A fixed number of runs circulates, so memory is bounded and no limiter is needed; runs are handed out in order and no
+// stage waits for a run that another one holds, so it cannot stand still. A failed run goes through without being
+// worked on.
 #pragma once
 
 #include <atomic>
@@ -51,8 +52,8 @@ struct PieceOutcome {
   uint64_t waiting_bytes_max = 0;
 };
 
-// Produces the piece whose records `records` reads. `classes` has room for the batch's. Errors: of a source (Error::path names
-// it), of the destination, of the plan, kCancelled; the earliest in the CAR is returned.
+// Produces the piece whose records `records` reads. `classes` has room for the batch's. Errors: of a source
+// (Error::path names it), of the destination, of the plan, kCancelled; the earliest in the CAR is returned.
 Result<PieceOutcome> run_piece(BatchReader records, ClassStore classes, const PieceInputs& inputs);
 
 }  // namespace piecework::engine

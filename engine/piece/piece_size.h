@@ -1,8 +1,8 @@
 // Sizes of pieces and of the parts of their trees. Source: formats.md 8 (Fr32 and commP), design.md 2.
 //
-// Two scales run through the whole program and never mix without a name that says so: *payload* bytes (a CAR as stored) and
-// *padded* bytes (after Fr32, 128 for every 127). A piece's padded size is a power of two. Heights count the levels above
-// the 32-byte leaves: a leaf has height 0, a piece of 128 padded bytes 2, one of 32 GiB 30.
+// Two scales run through the whole program and never mix without a name that says so: *payload* bytes (a CAR as stored)
+// and *padded* bytes (after Fr32, 128 for every 127). A piece's padded size is a power of two. Heights count the levels
+// above the 32-byte leaves: a leaf has height 0, a piece of 128 padded bytes 2, one of 32 GiB 30.
 #pragma once
 
 #include <bit>

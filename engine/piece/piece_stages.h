@@ -10,8 +10,8 @@
 
 namespace piecework::engine {
 
-// All stages of one piece. source(), fill() and commit() are serial, each called in run order; the others may run on any
-// number of runs at once. Every stage but source() passes a failed run on untouched.
+// All stages of one piece. source(), fill() and commit() are serial, each called in run order; the others may run on
+// any number of runs at once. Every stage but source() passes a failed run on untouched.
 class PieceStages {
  public:
   PieceStages(BatchReader records, ClassStore classes, const PieceInputs& inputs);
@@ -39,7 +39,7 @@ class PieceStages {
   SourceReader reader_;
   DagFiller filler_;
   SegmentAssembler assembler_;
-  Status status_;                   // of the earliest failed run; commit() only
+  Status status_;  // of the earliest failed run; commit() only
   std::atomic<bool> failed_{false};
 };
 

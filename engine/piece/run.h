@@ -1,7 +1,8 @@
 // A run: consecutive whole sections of a CAR on their way through the pipeline, with all that the stages need to know.
 //
-// A run begins and ends between sections, so no block and no SHA-256 state is ever carried from one run to the next; what a run
-// leaves of a segment waits in the SegmentAssembler. Everything in a Run is reused from one round to the next.
+// A run begins and ends between sections, so no block and no SHA-256 state is ever carried from one run to the next;
+// what a run leaves of a segment waits in the SegmentAssembler. Everything in a Run is reused from one round to the
+// next.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,7 @@ struct SectionEvent {
     kRefer,        // a node that is written elsewhere
     kShadowEnter,  // a directory below a reference
     kShadowExit,
-    kShadowFile,   // a file below a reference
+    kShadowFile,  // a file below a reference
     kShadowSymlink,
   };
   enum class Role : uint8_t { kDirectory, kShard, kFile, kFilePart, kSymlink };
@@ -37,15 +38,15 @@ struct SectionEvent {
   bool is_hamt = false;         // kEnter of a directory
   int16_t bucket = -1;
   uint8_t name_bytes = 0;
-  uint32_t name_position = 0;   // in the run's arena; a symlink's target follows its name
-  uint32_t target_bytes = 0;    // of a symlink
-  uint32_t class_index = 0;     // kRefer, kShadow*: where the digest comes from; else: to be kept under this number
-  uint32_t header_bytes = 0;    // of the section, before its block
+  uint32_t name_position = 0;  // in the run's arena; a symlink's target follows its name
+  uint32_t target_bytes = 0;   // of a symlink
+  uint32_t class_index = 0;    // kRefer, kShadow*: where the digest comes from; else: to be kept under this number
+  uint32_t header_bytes = 0;   // of the section, before its block
   uint32_t block_bytes = 0;
-  uint32_t digest_index = 0;    // kLeaf, kSymlink: in the run's digests
-  uint64_t offset_bytes = 0;    // of the section in the CAR
+  uint32_t digest_index = 0;  // kLeaf, kSymlink: in the run's digests
+  uint64_t offset_bytes = 0;  // of the section in the CAR
   uint64_t tsize = 0;
-  uint64_t file_bytes = 0;      // of the file's content below the node
+  uint64_t file_bytes = 0;  // of the file's content below the node
 };
 static_assert(sizeof(SectionEvent) <= 64, "a run of tiny files has many");
 
@@ -120,7 +121,8 @@ struct Run {
   Status status;  // the first failure; later stages pass the run on
 
   MutableByteSpan bytes() const { return slot.bytes.subspan(buffer_phase(), length_bytes); }
-  // Files are written in whole pages where that helps: a byte's place in the buffer has its CAR offset's place in the page.
+  // Files are written in whole pages where that helps: a byte's place in the buffer has its CAR offset's place in the
+  // page.
   size_t buffer_phase() const { return begin_bytes % 4096; }
   std::string_view text(uint32_t position, uint32_t count) const { return {arena.data() + position, count}; }
   std::string_view name(const SectionEvent& event) const { return text(event.name_position, event.name_bytes); }

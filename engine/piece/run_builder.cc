@@ -23,7 +23,8 @@ uint32_t append_text(std::vector<char>& arena, std::string_view text) {
 
 }  // namespace
 
-RunBuilder::RunBuilder(BatchReader records, const Profile& profile, const PlannedBatch& batch, size_t events_per_run_max)
+RunBuilder::RunBuilder(BatchReader records, const Profile& profile, const PlannedBatch& batch,
+                       size_t events_per_run_max)
     : records_(std::move(records)),
       profile_(profile),
       batch_(batch),
@@ -34,8 +35,8 @@ Status RunBuilder::fetch() {
   PIECEWORK_ASSIGN(record_, records_.next());
   if (record_ || batch_.totals.car_bytes == offset_bytes_) return {};
   return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
-              fmt::format("plan: batch {} comes to {} bytes, expected {}; make the plan again", batch_.batch, offset_bytes_,
-                          batch_.totals.car_bytes));
+              fmt::format("plan: batch {} comes to {} bytes, expected {}; make the plan again", batch_.batch,
+                          offset_bytes_, batch_.totals.car_bytes));
 }
 
 Result<bool> RunBuilder::build(Run& run) {
@@ -43,13 +44,15 @@ Result<bool> RunBuilder::build(Run& run) {
   run.sequence = sequence_;
   if (sequence_ == 0) {
     PIECEWORK_TRY(fetch());
-    if (!record_) return fail(ErrorCode::kCorrupt, ErrorSide::kConfig, "plan: a batch without records; make the plan again");
+    if (!record_)
+      return fail(ErrorCode::kCorrupt, ErrorSide::kConfig, "plan: a batch without records; make the plan again");
     const bool raw_root = record_->kind == RecordKind::kFile && FileShape(record_->file_bytes, profile_).single_leaf();
     offset_bytes_ = car_v1_header_bytes(raw_root ? profile_.leaf_cid_bytes() : profile_.node_cid_bytes());
   }
   // The first run also holds the CAR's header, a hole until the root is known.
   run.begin_bytes = sequence_ == 0 ? 0 : offset_bytes_;
-  while ((run.events.size() < events_per_run_max_ && run.arena.size() < kArenaBytesMax) || (file_ && file_->shared == nullptr)) {
+  while ((run.events.size() < events_per_run_max_ && run.arena.size() < kArenaBytesMax) ||
+         (file_ && file_->shared == nullptr)) {
     if (file_) {
       if (place_file_node(run) == Step::kRunFull) break;
       if (!file_) PIECEWORK_TRY(fetch());
@@ -97,9 +100,12 @@ void RunBuilder::place_section(Run& run, SectionEvent& event, uint32_t cid_bytes
 RunBuilder::Step RunBuilder::place_record(Run& run) {
   switch (record_->kind) {
     case RecordKind::kDirectory:
-    case RecordKind::kShard: return place_directory(run);
-    case RecordKind::kSymlink: return place_symlink(run);
-    case RecordKind::kFile: return place_file(run);
+    case RecordKind::kShard:
+      return place_directory(run);
+    case RecordKind::kSymlink:
+      return place_symlink(run);
+    case RecordKind::kFile:
+      return place_file(run);
   }
   return Step::kPlaced;
 }
@@ -217,10 +223,10 @@ void RunBuilder::add_leaf_extent(Run& run, const SectionEvent& event, uint64_t c
   if (content_bytes == 0) return;
   const size_t block_offset = run.buffer_phase() + (event.offset_bytes - run.begin_bytes) + event.header_bytes;
   // A dag-pb leaf has its Data field's header and the UnixFS prefix before the content.
-  const size_t prefix_bytes =
-      profile_.raw_leaves ? 0
-                          : pb_data_bytes(unixfs_leaf_bytes(content_bytes)) - unixfs_leaf_bytes(content_bytes) +
-                                unixfs_leaf_prefix_bytes(content_bytes);
+  const size_t prefix_bytes = profile_.raw_leaves
+                                  ? 0
+                                  : pb_data_bytes(unixfs_leaf_bytes(content_bytes)) - unixfs_leaf_bytes(content_bytes) +
+                                        unixfs_leaf_prefix_bytes(content_bytes);
   run.extents.push_back({file.place.index * profile_.chunk_bytes, static_cast<uint32_t>(content_bytes),
                          static_cast<uint32_t>(block_offset + prefix_bytes)});
   run.files[file.file_index].extent_end = static_cast<uint32_t>(run.extents.size());

@@ -17,8 +17,8 @@ class RunBuilder {
  public:
   RunBuilder(BatchReader records, const Profile& profile, const PlannedBatch& batch, size_t events_per_run_max);
 
-  // Fills `run` (cleared, with its slot) with the next whole sections that its buffer holds. False: there are no more, `run`
-  // is untouched. The last run has is_last set. Errors: those of the plan.
+  // Fills `run` (cleared, with its slot) with the next whole sections that its buffer holds. False: there are no more,
+  // `run` is untouched. The last run has is_last set. Errors: those of the plan.
   Result<bool> build(Run& run);
 
   // Largest section that a batch may hold; a slot's buffer must be larger.
@@ -53,20 +53,20 @@ class RunBuilder {
   const Profile& profile_;
   const PlannedBatch& batch_;
   const size_t events_per_run_max_;
-  uint64_t offset_bytes_;   // where the next section begins
+  uint64_t offset_bytes_;  // where the next section begins
   uint64_t sequence_ = 0;
   bool done_ = false;
 
   std::optional<LayoutRecord> record_;  // fetched and not yet placed
   std::vector<Open> open_;
-  std::string path_;        // of the directory whose children are being placed
+  std::string path_;  // of the directory whose children are being placed
 
   // The file whose nodes are being placed.
   struct CurrentFile {
     FileShape shape;
     FileWalk walk;
     FileNodePlace place;
-    bool has_place = false;      // `place` was fetched and not yet placed
+    bool has_place = false;  // `place` was fetched and not yet placed
     uint64_t next_mark = 0;
     std::vector<NodeMark> marks;
     std::shared_ptr<SharedFile> shared;

@@ -10,8 +10,13 @@ namespace {
 
 class RunHasher {
  public:
-  RunHasher(ByteSpan bytes, uint64_t begin_bytes, uint64_t car_bytes, std::span<const ByteRange> holes, RunHashes& result)
-      : bytes_(bytes), begin_(begin_bytes), end_(begin_bytes + bytes.size()), car_bytes_(car_bytes), holes_(holes),
+  RunHasher(ByteSpan bytes, uint64_t begin_bytes, uint64_t car_bytes, std::span<const ByteRange> holes,
+            RunHashes& result)
+      : bytes_(bytes),
+        begin_(begin_bytes),
+        end_(begin_bytes + bytes.size()),
+        car_bytes_(car_bytes),
+        holes_(holes),
         result_(result) {}
 
   // Goes from known stretch to known stretch; within each, whole granules are hashed and the ends are fragments.

@@ -34,7 +34,8 @@ void SegmentAssembler::add_zero_subtrees() {
   const uint64_t end = align_up(used, uint64_t{1} << top_level_);
   for (uint64_t granule = used; granule < end;) {
     unsigned level = 0;
-    while (level < top_level_ && granule % (uint64_t{2} << level) == 0 && granule + (uint64_t{2} << level) <= end) ++level;
+    while (level < top_level_ && granule % (uint64_t{2} << level) == 0 && granule + (uint64_t{2} << level) <= end)
+      ++level;
     add({level, granule >> level, zero_commitment(kGranuleHeight + level)});
     granule += uint64_t{1} << level;
   }

@@ -1,9 +1,11 @@
-// Segments that wait: where subtrees, fragments and late holes of a piece come together until every segment has its root.
+// Segments that wait: where subtrees, fragments and late holes of a piece come together until every segment has its
+// root.
 //
-// A run of the pipeline hashes what is complete in it. What is not (a parent's section waits for its children's digests; a
-// run ends inside a granule) waits here in compact form: adjacent complete subtrees are folded at once, so a segment with one
-// hole costs ten nodes and one granule of raw bytes; granules of which nothing is known cost nothing. The bytes after the
-// end of the CAR are zero: those subtrees are looked up, never hashed. Source: formats.md 8; design.md, idea 1.
+// A run of the pipeline hashes what is complete in it. What is not (a parent's section waits for its children's
+// digests; a run ends inside a granule) waits here in compact form: adjacent complete subtrees are folded at once, so a
+// segment with one hole costs ten nodes and one granule of raw bytes; granules of which nothing is known cost nothing.
+// The bytes after the end of the CAR are zero: those subtrees are looked up, never hashed. Source: formats.md 8;
+// design.md, idea 1.
 #pragma once
 
 #include <memory>
@@ -60,8 +62,8 @@ class SegmentAssembler {
   const uint64_t padded_bytes_;
   const unsigned top_level_;  // of a segment's subtree; below kSegmentLevel for pieces under 1 MiB
   std::unordered_map<uint64_t, std::unique_ptr<PartialGranule>> granules_;
-  std::unordered_map<uint64_t, Digest32> subtrees_;        // by level and index
-  std::unordered_map<uint64_t, uint32_t> parts_waiting_;   // by segment: entries in the two maps above
+  std::unordered_map<uint64_t, Digest32> subtrees_;       // by level and index
+  std::unordered_map<uint64_t, uint32_t> parts_waiting_;  // by segment: entries in the two maps above
   std::vector<Digest32> roots_;
   uint64_t rooted_count_ = 0;
   uint64_t waiting_segments_max_ = 0;

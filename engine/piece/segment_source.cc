@@ -20,7 +20,8 @@ namespace {
 constexpr uint64_t kReadAheadBytes = 32 * kMiB;
 // Capacity asked for pipes: fewer switches between writer and reader. The kernel may refuse.
 constexpr int kPipeBytes = 1 << 20;
-// A stream's wait is cut into pieces of this length, so that a stop request is seen even if its signal came before the wait.
+// A stream's wait is cut into pieces of this length, so that a stop request is seen even if its signal came before the
+// wait.
 constexpr int kPollMs = 200;
 
 class RegularFileSource final : public SegmentSource {

@@ -1,7 +1,8 @@
-// Where the segments of commP come from: a regular file that several threads read at offsets, or a stream that one reads.
+// Where the segments of commP come from: a regular file that several threads read at offsets, or a stream that one
+// reads.
 //
-// The two differ in who does the reading. A regular file's segment is read by the thread that hashes it, so that its bytes
-// are in that thread's cache and reads overlap; a stream's is read in order by the serial stage.
+// The two differ in who does the reading. A regular file's segment is read by the thread that hashes it, so that its
+// bytes are in that thread's cache and reads overlap; a stream's is read in order by the serial stage.
 #pragma once
 
 #include <atomic>
@@ -35,8 +36,10 @@ class SegmentSource {
 };
 
 // A source over `descriptor`, which stays the caller's and outlives it. A regular file of a known length that
-// stands at its start is read at offsets; anything else (pipes, devices, files of /proc that say length 0) to its end. `name` is for messages; a stream's next()
-// returns kCancelled where `stop` becomes true while it waits for bytes. Errors: source.
-Result<std::unique_ptr<SegmentSource>> open_segment_source(int descriptor, std::string name, const std::atomic<bool>* stop);
+// stands at its start is read at offsets; anything else (pipes, devices, files of /proc that say length 0) to its end.
+// `name` is for messages; a stream's next() returns kCancelled where `stop` becomes true while it waits for bytes.
+// Errors: source.
+Result<std::unique_ptr<SegmentSource>> open_segment_source(int descriptor, std::string name,
+                                                           const std::atomic<bool>* stop);
 
 }  // namespace piecework::engine

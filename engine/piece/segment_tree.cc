@@ -65,7 +65,8 @@ Digest32 fold_nodes(uint8_t* nodes, size_t node_count, unsigned height, unsigned
 }
 
 Digest32 segment_root(const uint8_t* segment) noexcept {
-  if (starts_with_zeros(segment) && kernels::is_all_zero({segment, kSegmentBytes})) return zero_commitment(kSegmentHeight);
+  if (starts_with_zeros(segment) && kernels::is_all_zero({segment, kSegmentBytes}))
+    return zero_commitment(kSegmentHeight);
   alignas(64) uint8_t nodes[kGranulesPerSegment * kDigestBytes];
   kernels::hash_granules(nodes, segment, kGranulesPerSegment);
   return fold_nodes(nodes, kGranulesPerSegment, kGranuleHeight, kSegmentHeight);

@@ -4,8 +4,8 @@
 //             1,024 granule roots -> segment root (15)    ten levels of kernels::hash_nodes, in place
 //             segment roots -> piece root                 SubtreeStack, one node at a time: 1 node per MiB
 //
-// What lies after the end of the payload is zero: those subtrees come from zero_commitments.h. The result does not depend on
-// how the payload is cut, on threads or on kernel variants. Source: formats.md 8.
+// What lies after the end of the payload is zero: those subtrees come from zero_commitments.h. The result does not
+// depend on how the payload is cut, on threads or on kernel variants. Source: formats.md 8.
 #pragma once
 
 #include <array>
@@ -17,25 +17,26 @@
 
 namespace piecework::engine {
 
-// The root (height 15) of the kSegmentBytes at `segment`. Cost: 32 KiB of stack, no allocation. Safe for concurrent use.
+// The root (height 15) of the kSegmentBytes at `segment`. Cost: 32 KiB of stack, no allocation. Safe for concurrent
+// use.
 Digest32 segment_root(const uint8_t* segment) noexcept;
 
-// The root of a subtree of `height` levels over `payload`, zero-filled to the subtree's capacity: for the last segment of a
-// piece, and for pieces smaller than a segment (height = segment_tree_height(payload bytes of the piece)).
+// The root of a subtree of `height` levels over `payload`, zero-filled to the subtree's capacity: for the last segment
+// of a piece, and for pieces smaller than a segment (height = segment_tree_height(payload bytes of the piece)).
 // REQUIRES: 2 <= height <= kSegmentHeight; payload.size() <= payload_capacity_bytes(kLeafBytes << height).
 Digest32 subtree_root(ByteSpan payload, unsigned height) noexcept;
 
-// Folds `node_count` adjacent nodes of `height` at `nodes` into one of `target_height`, in place; nodes missing on the right
-// are zero subtrees. Overwrites `nodes`.
-// REQUIRES: 1 <= node_count <= 2^(target_height - height), and room for one node more where node_count is odd.
+// Folds `node_count` adjacent nodes of `height` at `nodes` into one of `target_height`, in place; nodes missing on the
+// right are zero subtrees. Overwrites `nodes`. REQUIRES: 1 <= node_count <= 2^(target_height - height), and room for
+// one node more where node_count is odd.
 Digest32 fold_nodes(uint8_t* nodes, size_t node_count, unsigned height, unsigned target_height) noexcept;
 
-// The root of a piece of `payload_bytes` from the roots of its segments in order: commP. A piece of at most one segment's
-// capacity has one entry. REQUIRES: segment_roots.size() == segment_count(payload_bytes).
+// The root of a piece of `payload_bytes` from the roots of its segments in order: commP. A piece of at most one
+// segment's capacity has one entry. REQUIRES: segment_roots.size() == segment_count(payload_bytes).
 Digest32 piece_root(std::span<const Digest32> segment_roots, uint64_t payload_bytes);
 
-// Adjacent subtrees of equal height, appended from the left, folded as soon as two of a height are there (a binary counter):
-// at most one pending root for each height. Thread-compatible.
+// Adjacent subtrees of equal height, appended from the left, folded as soon as two of a height are there (a binary
+// counter): at most one pending root for each height. Thread-compatible.
 class SubtreeStack {
  public:
   // `height` is that of every root appended.
@@ -49,7 +50,7 @@ class SubtreeStack {
 
  private:
   unsigned height_;
-  uint64_t root_count_ = 0;                     // its bits tell which entries of pending_ are in use
+  uint64_t root_count_ = 0;                             // its bits tell which entries of pending_ are in use
   std::array<Digest32, kTreeHeightMax + 1> pending_{};  // by height
 };
 

@@ -21,9 +21,9 @@ std::string_view tree_path(const Run& run, const FileToRead& file) {
 // What is left of a file that was not all in memory.
 struct SourceReader::ColdFile {
   uint32_t file_index = 0;
-  uint32_t next_extent = 0;       // the first that is not (all) there
-  uint32_t extent_done_bytes = 0; // of it
-  io::UniqueFd owned_fd;          // empty for a shared file, or one that is still to be opened
+  uint32_t next_extent = 0;        // the first that is not (all) there
+  uint32_t extent_done_bytes = 0;  // of it
+  io::UniqueFd owned_fd;           // empty for a shared file, or one that is still to be opened
   int fd = -1;
   io::FileStamp before;
 };
@@ -115,7 +115,9 @@ class SourceReader::ColdBatch {
     if (!operation.result.ok()) {
       fail_file(*lane.file, io::operation_error(operation, ErrorSide::kSource, reader_.describe(run_, file)));
     } else if (operation.result.done_bytes < request.target.size()) {
-      fail_file(*lane.file, {ErrorCode::kChanged, ErrorSide::kSource, 0,
+      fail_file(*lane.file, {ErrorCode::kChanged,
+                             ErrorSide::kSource,
+                             0,
                              fmt::format("'{}' ends at {} bytes, the plan saw {}: it shrank while it was packed",
                                          reader_.describe(run_, file),
                                          request.offset_bytes + operation.result.done_bytes, file.file_bytes),
@@ -180,8 +182,9 @@ Status SourceReader::check_before(const Run& run, const FileToRead& file, const 
                  ? fmt::format("expected {} bytes, found {}", file.file_bytes, stamp.size_bytes)
                  : std::string("its mtime differs");
   }
-  return fail(ErrorCode::kChanged, ErrorSide::kSource,
-              fmt::format("'{}' changed since the plan was made: {}; make the plan again", describe(run, file), change));
+  return fail(
+      ErrorCode::kChanged, ErrorSide::kSource,
+      fmt::format("'{}' changed since the plan was made: {}; make the plan again", describe(run, file), change));
 }
 
 Status SourceReader::check_after(const Run& run, const FileToRead& file, int fd, const io::FileStamp& before) const {
@@ -232,8 +235,8 @@ Result<SourceReader::Warmth> SourceReader::read_warm(Run& run, const FileToRead&
     cold.extent_done_bytes = static_cast<uint32_t>(read.read_bytes);
     if (read.end == io::ReadEnd::kWouldBlock) return Warmth::kCold;
     return fail(ErrorCode::kChanged, ErrorSide::kSource,
-                fmt::format("'{}' ends at {} bytes, the plan saw {}: it shrank while it was packed", describe(run, file),
-                            extent.file_offset_bytes + read.read_bytes, file.file_bytes));
+                fmt::format("'{}' ends at {} bytes, the plan saw {}: it shrank while it was packed",
+                            describe(run, file), extent.file_offset_bytes + read.read_bytes, file.file_bytes));
   }
   PIECEWORK_TRY(check_after(run, file, cold.fd, cold.before));
   return Warmth::kDone;
@@ -245,8 +248,10 @@ void SourceReader::read(Run& run, std::function<void()> done) {
     ColdFile cold;
     cold.file_index = i;
     auto warmth = read_warm(run, run.files[i], cold);
-    if (!warmth) run.status = tl::unexpected<Error>(with_path(std::move(warmth).error(), run, run.files[i]));
-    else if (*warmth == Warmth::kCold) cold_files.push_back(std::move(cold));
+    if (!warmth)
+      run.status = tl::unexpected<Error>(with_path(std::move(warmth).error(), run, run.files[i]));
+    else if (*warmth == Warmth::kCold)
+      cold_files.push_back(std::move(cold));
   }
   if (!run.status || cold_files.empty()) return done();
   (new ColdBatch(*this, run, std::move(cold_files), std::move(done)))->start();

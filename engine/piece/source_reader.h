@@ -1,8 +1,9 @@
 // The read stage: brings file bytes straight to their final places in a run's buffer.
 //
-// Warm files are read by the calling worker with calls that never wait for a disk; what would block goes to the backend, many
-// files at a time. Around each read the file's stamp is compared: with what the plan saw (size, mtime), and before with
-// after (inode, ctime too). A file that is not what it was is an error of that source, never a silently different piece.
+// Warm files are read by the calling worker with calls that never wait for a disk; what would block goes to the
+// backend, many files at a time. Around each read the file's stamp is compared: with what the plan saw (size, mtime),
+// and before with after (inode, ctime too). A file that is not what it was is an error of that source, never a silently
+// different piece.
 #pragma once
 
 #include <atomic>
@@ -19,8 +20,8 @@ class SourceReader {
  public:
   SourceReader(const SourceSet& sources, io::Backend& backend) : sources_(sources), backend_(backend) {}
 
-  // Reads everything of `run`, then calls `done` once, on this thread or one of the backend's. A failure is left in run.status,
-  // with Error::path set to the file's path in the packed tree.
+  // Reads everything of `run`, then calls `done` once, on this thread or one of the backend's. A failure is left in
+  // run.status, with Error::path set to the file's path in the packed tree.
   void read(Run& run, std::function<void()> done);
 
  private:

@@ -45,8 +45,8 @@ class Divider {
       return;
     }
     for (EntryIndex child = 1; child < inventory_.entry_count(); child = inventory_[child].subtree_end) {
-      const bool has_items = depth == 2 && inventory_[child].kind == EntryKind::kDirectory &&
-                             inventory_[child].subtree_end > child + 1;
+      const bool has_items =
+          depth == 2 && inventory_[child].kind == EntryKind::kDirectory && inventory_[child].subtree_end > child + 1;
       if (!has_items) {
         item_ends_.push_back(inventory_[child].subtree_end);
         continue;
@@ -118,9 +118,10 @@ class Divider {
       if (best < cuts_.size()) return cuts_[best].end;
     }
     const EntryIndex leaf = next_end(begin, true) - 1;
-    return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
-                fmt::format("'{}' ({} bytes) with its directories does not fit a piece of {}: choose a larger --piece-size",
-                            printable(inventory_.path(leaf)), inventory_[leaf].content_bytes, options_.piece_size_text));
+    return fail(
+        ErrorCode::kInvalidArgument, ErrorSide::kConfig,
+        fmt::format("'{}' ({} bytes) with its directories does not fit a piece of {}: choose a larger --piece-size",
+                    printable(inventory_.path(leaf)), inventory_[leaf].content_bytes, options_.piece_size_text));
   }
 
   // Index of the cut to end the batch at; cuts_.size() where not even the first one fits.

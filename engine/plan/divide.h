@@ -1,8 +1,8 @@
 // Divides an inventory into batches: consecutive ranges in walk order, as full as they get.
 //
-// Places by estimates, then lays out exactly: filling a batch is not monotone (one more file can turn a flat directory into a
-// HAMT, or make two directories equal), so every range that is accepted has been laid out and measured. Items are kept whole
-// where they fit a piece; an item that does not is divided by files.
+// Places by estimates, then lays out exactly: filling a batch is not monotone (one more file can turn a flat directory
+// into a HAMT, or make two directories equal), so every range that is accepted has been laid out and measured. Items
+// are kept whole where they fit a piece; an item that does not is divided by files.
 #pragma once
 
 #include <vector>

@@ -105,8 +105,12 @@ class FilePass {
   }
 
   Error changed(const FileToRead& file) const {
-    return {ErrorCode::kChanged, ErrorSide::kSource, 0,
-            fmt::format("'{}' changed while the plan was made; run again when it is quiet", sources_.describe(file.path)), {}};
+    return {
+        ErrorCode::kChanged,
+        ErrorSide::kSource,
+        0,
+        fmt::format("'{}' changed while the plan was made; run again when it is quiet", sources_.describe(file.path)),
+        {}};
   }
 
   const Inventory& inventory_;
@@ -151,7 +155,9 @@ struct Candidate {
 };
 
 std::vector<EntryIndex> not_alone(std::vector<Candidate>& candidates) {
-  const auto same = [](const Candidate& a, const Candidate& b) { return a.file_bytes == b.file_bytes && a.key == b.key; };
+  const auto same = [](const Candidate& a, const Candidate& b) {
+    return a.file_bytes == b.file_bytes && a.key == b.key;
+  };
   std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
     return std::tie(a.file_bytes, a.key, a.entry) < std::tie(b.file_bytes, b.key, b.entry);
   });
@@ -174,7 +180,8 @@ Status find_equal_files(const Inventory& inventory, FilePass& pass, const Duplic
   std::vector<Candidate> candidates;
   for (EntryIndex entry = 0; entry < inventory.entry_count(); ++entry) {
     const Entry& record = inventory[entry];
-    if (record.kind == EntryKind::kFile && record.content_bytes > 0) candidates.push_back({record.content_bytes, 0, entry});
+    if (record.kind == EntryKind::kFile && record.content_bytes > 0)
+      candidates.push_back({record.content_bytes, 0, entry});
   }
   const std::vector<EntryIndex> same_size = not_alone(candidates);
   candidates.assign(same_size.size(), {});
@@ -206,8 +213,8 @@ Status find_equal_files(const Inventory& inventory, FilePass& pass, const Duplic
 }
 
 // Digests of a file's chunks, in order.
-Status chunk_digests(const io::File& file, uint64_t file_bytes, const Profile& profile, std::atomic<uint64_t>* read_bytes,
-                     std::vector<Digest32>& digests) {
+Status chunk_digests(const io::File& file, uint64_t file_bytes, const Profile& profile,
+                     std::atomic<uint64_t>* read_bytes, std::vector<Digest32>& digests) {
   digests.resize(div_ceil(file_bytes, profile.chunk_bytes));
   size_t next = 0;
   return for_each_part(file, file_bytes, profile.chunk_bytes, read_bytes, [&](ByteSpan part) {
@@ -224,16 +231,18 @@ Digest32 digest_of_digests(std::span<const Digest32> digests) {
   return kernels::sha256({digests.front().data(), digests.size_bytes()});
 }
 
-Status find_equal_blocks(const Inventory& inventory, FilePass& pass, const Profile& profile, const DuplicateSearch& search,
-                         ContentClasses& classes) {
+Status find_equal_blocks(const Inventory& inventory, FilePass& pass, const Profile& profile,
+                         const DuplicateSearch& search, ContentClasses& classes) {
   std::vector<EntryIndex> files;
   for (EntryIndex entry = 0; entry < inventory.entry_count(); ++entry) {
     if (inventory[entry].kind == EntryKind::kFile && inventory[entry].content_bytes > 0) files.push_back(entry);
   }
   std::vector<std::vector<Digest32>> digests(files.size());
-  PIECEWORK_TRY(pass.run([](EntryIndex) { return true; }, [&](const FileToRead& file, const io::File& opened) -> Status {
-    return chunk_digests(opened, inventory[file.entry].content_bytes, profile, search.read_bytes, digests[file.position]);
-  }));
+  PIECEWORK_TRY(pass.run([](EntryIndex) { return true; },
+                         [&](const FileToRead& file, const io::File& opened) -> Status {
+                           return chunk_digests(opened, inventory[file.entry].content_bytes, profile, search.read_bytes,
+                                                digests[file.position]);
+                         }));
   // Only chunks that occur more than once are classed: the others cannot be referred to.
   ClassTable seen;
   std::vector<uint32_t> occurrences(1, 0);

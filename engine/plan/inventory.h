@@ -1,7 +1,7 @@
 // What there is to pack: every entry of the sources in walk order, 32 bytes each and its name.
 //
-// Entries stand in depth-first pre-order, children sorted by name bytes, so the subtree of entry i is [i, subtree_end), a
-// batch is a range of entries, and nothing depends on the order in which a file system lists names. Directories with
+// Entries stand in depth-first pre-order, children sorted by name bytes, so the subtree of entry i is [i, subtree_end),
+// a batch is a range of entries, and nothing depends on the order in which a file system lists names. Directories with
 // contents belong to a range if anything below them does; files, symlinks and empty directories are its *leaves*.
 #pragma once
 
@@ -22,8 +22,8 @@ using EntryIndex = uint32_t;
 inline constexpr EntryIndex kEntryCountMax = 0xFFFFFFF0u;
 
 struct Entry {
-  uint64_t name_position = 0;   // in the arena; a symlink's target follows its name there
-  uint64_t content_bytes = 0;   // of a file; length of a symlink's target
+  uint64_t name_position = 0;  // in the arena; a symlink's target follows its name there
+  uint64_t content_bytes = 0;  // of a file; length of a symlink's target
   int64_t mtime_ns = 0;
   EntryIndex subtree_end = 0;
   uint8_t name_bytes = 0;
@@ -77,9 +77,9 @@ class Inventory {
   EntryIndex add_file(std::string_view name, uint64_t file_bytes, int64_t mtime_ns);
   EntryIndex add_symlink(std::string_view name, std::string_view target);
 
-  std::vector<Source> sources;         // in the order of the root's entries
-  bool root_joins_sources = false;     // entry 0 is a directory with one entry per source
-  std::vector<SkippedItem> skipped;    // in walk order
+  std::vector<Source> sources;       // in the order of the root's entries
+  bool root_joins_sources = false;   // entry 0 is a directory with one entry per source
+  std::vector<SkippedItem> skipped;  // in walk order
 
  private:
   Entry& add(std::string_view name, EntryKind kind, std::string_view target);

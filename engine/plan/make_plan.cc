@@ -15,8 +15,8 @@ bool exclude_and_retry(const Error& error, ScanOptions& scan) {
   if (scan.on_error != SourceErrorPolicy::kSkip || !source_error) return false;
   const auto by_path = [](const SkippedItem& a, const SkippedItem& b) { return a.path < b.path; };
   const SkippedItem item{error.path, error.message, 0, 0};
-  scan.excluded_items.insert(
-      std::upper_bound(scan.excluded_items.begin(), scan.excluded_items.end(), item, by_path), item);
+  scan.excluded_items.insert(std::upper_bound(scan.excluded_items.begin(), scan.excluded_items.end(), item, by_path),
+                             item);
   return true;
 }
 
@@ -24,8 +24,9 @@ bool exclude_and_retry(const Error& error, ScanOptions& scan) {
 std::vector<SkippedItem> skipped_by_batch(const Inventory& inventory, const std::vector<EntryRange>& ranges) {
   std::vector<SkippedItem> skipped = inventory.skipped;
   for (SkippedItem& item : skipped) {
-    const auto after = std::upper_bound(ranges.begin(), ranges.end(), item.position,
-                                        [](EntryIndex position, const EntryRange& range) { return position < range.end; });
+    const auto after =
+        std::upper_bound(ranges.begin(), ranges.end(), item.position,
+                         [](EntryIndex position, const EntryRange& range) { return position < range.end; });
     item.batch = static_cast<uint32_t>(std::min<size_t>(after - ranges.begin(), ranges.size() - 1));
   }
   return skipped;

@@ -1,5 +1,5 @@
-// A vector that grows by pages: no reallocation, so no moment at which old and new storage exist together, and elements keep
-// their addresses. For the millions of small records of an inventory.
+// A vector that grows by pages: no reallocation, so no moment at which old and new storage exist together, and elements
+// keep their addresses. For the millions of small records of an inventory.
 #pragma once
 
 #include <cstddef>

@@ -16,9 +16,11 @@ constexpr uint64_t kFrameBytesMax = uint64_t{1} << 30;
 
 constexpr char kSchema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;"
-    "CREATE TABLE sources(position INTEGER PRIMARY KEY, name BLOB NOT NULL, path BLOB NOT NULL, is_directory INTEGER NOT NULL)"
+    "CREATE TABLE sources(position INTEGER PRIMARY KEY, name BLOB NOT NULL, path BLOB NOT NULL, is_directory INTEGER "
+    "NOT NULL)"
     " STRICT;"
-    "CREATE TABLE skipped(position INTEGER PRIMARY KEY, path BLOB NOT NULL, reason TEXT NOT NULL, batch INTEGER NOT NULL)"
+    "CREATE TABLE skipped(position INTEGER PRIMARY KEY, path BLOB NOT NULL, reason TEXT NOT NULL, batch INTEGER NOT "
+    "NULL)"
     " STRICT;"
     "CREATE TABLE batches(batch INTEGER PRIMARY KEY, digest BLOB NOT NULL, car_bytes INTEGER NOT NULL,"
     " block_count INTEGER NOT NULL, file_count INTEGER NOT NULL, source_bytes INTEGER NOT NULL,"
@@ -211,8 +213,9 @@ Result<std::optional<LayoutRecord>> BatchReader::next() {
     PIECEWORK_ASSIGN(const bool row, rows_.step());
     if (!row) {
       if (digest_.finish() == batch_.digest) return std::nullopt;
-      return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
-                  fmt::format("plan: the records of batch {} do not match its digest; make the plan again", batch_.batch));
+      return fail(
+          ErrorCode::kCorrupt, ErrorSide::kConfig,
+          fmt::format("plan: the records of batch {} do not match its digest; make the plan again", batch_.batch));
     }
     if (Status status = decompress_frame(rows_.column_blob(0), kFrameBytesMax, raw_); !status) {
       return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
@@ -246,12 +249,13 @@ Status PlanReader::read_summary(const std::string& path) {
   }
   PIECEWORK_ASSIGN(const std::string options, value_of("options"));
   PIECEWORK_TRY(options_from_json(options, path, summary_));
-  PIECEWORK_ASSIGN(Statement sources, database_.prepare("SELECT name, path, is_directory FROM sources ORDER BY position"));
+  PIECEWORK_ASSIGN(Statement sources,
+                   database_.prepare("SELECT name, path, is_directory FROM sources ORDER BY position"));
   for (;;) {
     PIECEWORK_ASSIGN(const bool row, sources.step());
     if (!row) break;
-    summary_.sources.push_back({std::string(as_text(sources.column_blob(0))), std::string(as_text(sources.column_blob(1))),
-                                sources.column_uint64(2) != 0});
+    summary_.sources.push_back({std::string(as_text(sources.column_blob(0))),
+                                std::string(as_text(sources.column_blob(1))), sources.column_uint64(2) != 0});
   }
   PIECEWORK_ASSIGN(Statement skipped, database_.prepare("SELECT path, reason, batch FROM skipped ORDER BY position"));
   for (;;) {
@@ -267,9 +271,11 @@ Status PlanReader::read_summary(const std::string& path) {
     PlannedBatch batch;
     batch.batch = static_cast<uint32_t>(batches.column_uint64(0));
     const ByteSpan digest = batches.column_blob(1);
-    if (batch.batch != summary_.batches.size() || digest.size() != kDigestBytes) return damaged(path, "its batches are incomplete");
+    if (batch.batch != summary_.batches.size() || digest.size() != kDigestBytes)
+      return damaged(path, "its batches are incomplete");
     std::copy(digest.begin(), digest.end(), batch.digest.begin());
-    batch.totals = {batches.column_uint64(2), batches.column_uint64(3), batches.column_uint64(4), batches.column_uint64(5),
+    batch.totals = {batches.column_uint64(2), batches.column_uint64(3),
+                    batches.column_uint64(4), batches.column_uint64(5),
                     batches.column_uint64(6), static_cast<uint32_t>(batches.column_uint64(7))};
     summary_.batches.push_back(batch);
   }

@@ -1,5 +1,5 @@
-// The plan file: every batch of a plan with its layout, fixed. An SQLite database that tasks open read-only and of which each
-// reads only its own part.
+// The plan file: every batch of a plan with its layout, fixed. An SQLite database that tasks open read-only and of
+// which each reads only its own part.
 //
 //   meta(key, value)                    format, plan digest, options
 //   sources(position, name, path, ...)  paths as opened; only names are part of the digest
@@ -7,8 +7,8 @@
 //   batches(batch, digest, totals...)
 //   records(batch, sequence, raw_bytes, data)   layout records (record_codec.h) in zstd frames of about 256 KiB
 //
-// batch digest = SHA-256("piecework batch 1\n" options "\n" records), plan digest = SHA-256("piecework plan 1\n" options "\n"
-// for every source: its name's length and name; then the batch digests).
+// batch digest = SHA-256("piecework batch 1\n" options "\n" records), plan digest = SHA-256("piecework plan 1\n"
+// options "\n" for every source: its name's length and name; then the batch digests).
 #pragma once
 
 #include <memory>

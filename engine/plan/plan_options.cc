@@ -11,18 +11,24 @@ std::string PlanOptions::canonical_text() const {
 
 std::string_view dedup_name(Dedup dedup) {
   switch (dedup) {
-    case Dedup::kNone: return "none";
-    case Dedup::kFiles: return "files";
-    case Dedup::kBlocks: return "blocks";
+    case Dedup::kNone:
+      return "none";
+    case Dedup::kFiles:
+      return "files";
+    case Dedup::kBlocks:
+      return "blocks";
   }
   return "";
 }
 
 std::string_view item_policy_name(ItemPolicy items) {
   switch (items) {
-    case ItemPolicy::kFiles: return "files";
-    case ItemPolicy::kTop: return "top";
-    case ItemPolicy::kSource: return "source";
+    case ItemPolicy::kFiles:
+      return "files";
+    case ItemPolicy::kTop:
+      return "top";
+    case ItemPolicy::kSource:
+      return "source";
   }
   return "";
 }

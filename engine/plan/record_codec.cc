@@ -135,7 +135,8 @@ bool RecordDecoder::take_marks(LayoutRecord& record) {
 Result<LayoutRecord> RecordDecoder::next(kernels::Sha256& digest) {
   const ByteSpan all = rest_;
   const auto damaged = [] {
-    return fail(ErrorCode::kCorrupt, ErrorSide::kConfig, "the plan is damaged: a record does not decode; make the plan again");
+    return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+                "the plan is damaged: a record does not decode; make the plan again");
   };
   if (rest_.empty()) return damaged();
   const uint8_t head = rest_[0];

@@ -41,9 +41,8 @@ class Walker {
     // The root's children stand in name order, as in every directory.
     std::vector<size_t> order(sources_.sources().size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      return sources_.sources()[a].name < sources_.sources()[b].name;
-    });
+    std::sort(order.begin(), order.end(),
+              [&](size_t a, size_t b) { return sources_.sources()[a].name < sources_.sources()[b].name; });
     const EntryIndex root = inventory_.open_directory({});
     for (const size_t source : order) PIECEWORK_TRY(walk_source(source, sources_.sources()[source].name));
     inventory_.close_directory(root);
@@ -138,8 +137,11 @@ class Walker {
       return skip_or_fail(errno_error(entry.sys_errno, ErrorSide::kSource, fmt::format("examining '{}'", here())));
     }
     if (entry.name.size() > 255) {
-      return skip_or_fail({ErrorCode::kUnsupported, ErrorSide::kSource, 0,
-                           fmt::format("'{}': the name is longer than 255 bytes", here()), {}});
+      return skip_or_fail({ErrorCode::kUnsupported,
+                           ErrorSide::kSource,
+                           0,
+                           fmt::format("'{}': the name is longer than 255 bytes", here()),
+                           {}});
     }
     if (inventory_.entry_count() >= kEntryCountMax) {
       return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
@@ -155,27 +157,37 @@ class Walker {
         return enter(entry.name);
       case io::EntryKind::kSymlink:
         if (entry.link_target.size() > kSymlinkTargetBytesMax) {
-          return skip_or_fail({ErrorCode::kUnsupported, ErrorSide::kSource, 0,
-                               fmt::format("'{}': the symlink's target has {} bytes", here(), entry.link_target.size()), {}});
+          return skip_or_fail({ErrorCode::kUnsupported,
+                               ErrorSide::kSource,
+                               0,
+                               fmt::format("'{}': the symlink's target has {} bytes", here(), entry.link_target.size()),
+                               {}});
         }
         inventory_.add_symlink(entry.name, entry.link_target);
         return {};
-      case io::EntryKind::kFifo: return skip("fifo");
-      case io::EntryKind::kSocket: return skip("socket");
+      case io::EntryKind::kFifo:
+        return skip("fifo");
+      case io::EntryKind::kSocket:
+        return skip("socket");
       case io::EntryKind::kCharDevice:
-      case io::EntryKind::kBlockDevice: return skip("device");
-      case io::EntryKind::kUnknown: break;
+      case io::EntryKind::kBlockDevice:
+        return skip("device");
+      case io::EntryKind::kUnknown:
+        break;
     }
     return skip("unknown kind of file");
   }
 
   Status add_file(std::string_view name, const io::FileStamp& stamp) {
     if (stamp.size_bytes > options_.file_bytes_max) {
-      return skip_or_fail({ErrorCode::kInvalidArgument, ErrorSide::kConfig, 0,
-                           fmt::format("'{}' has {} bytes and does not fit one piece (at most {} bytes of one file do); "
-                                       "files in parts are not supported yet: choose a larger --piece-size or leave it out",
-                                       here(), stamp.size_bytes, options_.file_bytes_max),
-                           {}});
+      return skip_or_fail(
+          {ErrorCode::kInvalidArgument,
+           ErrorSide::kConfig,
+           0,
+           fmt::format("'{}' has {} bytes and does not fit one piece (at most {} bytes of one file do); "
+                       "files in parts are not supported yet: choose a larger --piece-size or leave it out",
+                       here(), stamp.size_bytes, options_.file_bytes_max),
+           {}});
     }
     inventory_.add_file(name, stamp.size_bytes, stamp.mtime_ns);
     return {};
@@ -185,7 +197,8 @@ class Walker {
     const Level& level = levels_.back();
     if (!level.directory.has_value()) return true;  // found out when it is opened
     const std::string name(entry.name);
-    return faccessat(level.directory->fd(), name.c_str(), R_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) == 0 || errno != EACCES;
+    return faccessat(level.directory->fd(), name.c_str(), R_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) == 0 ||
+           errno != EACCES;
   }
 
   static void append_component(std::string& path, std::string_view name) {
@@ -197,8 +210,9 @@ class Walker {
 
   const SkippedItem* excluded_item() const {
     const auto& items = options_.excluded_items;
-    const auto position = std::lower_bound(items.begin(), items.end(), tree_path_,
-                                           [](const SkippedItem& item, const std::string& path) { return item.path < path; });
+    const auto position =
+        std::lower_bound(items.begin(), items.end(), tree_path_,
+                         [](const SkippedItem& item, const std::string& path) { return item.path < path; });
     return position != items.end() && position->path == tree_path_ ? &*position : nullptr;
   }
 

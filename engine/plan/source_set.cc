@@ -29,10 +29,11 @@ bool has_suffix(std::string_view text, std::string_view suffix) {
 Status refuse_stores(const io::File& directory, const Source& source) {
   const auto holds = [&](std::string_view name) { return io::open_beneath(directory, name).has_value(); };
   if (!holds("datastore_spec") || !holds("version")) return {};
-  return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
-              fmt::format("source '{}' is a kubo repository; packing one is not supported yet. Export what it pins with "
-                          "'ipfs dag export', or name '{}/blocks' to archive its files as they lie",
-                          printable(source.path), printable(source.path)));
+  return fail(
+      ErrorCode::kInvalidArgument, ErrorSide::kConfig,
+      fmt::format("source '{}' is a kubo repository; packing one is not supported yet. Export what it pins with "
+                  "'ipfs dag export', or name '{}/blocks' to archive its files as they lie",
+                  printable(source.path), printable(source.path)));
 }
 
 }  // namespace
@@ -40,7 +41,8 @@ Status refuse_stores(const io::File& directory, const Source& source) {
 Source parse_source(std::string_view argument) {
   const size_t equals = argument.find('=');
   // A '=' behind a '/' belongs to the path.
-  if (equals != std::string_view::npos && equals > 0 && argument.substr(0, equals).find('/') == std::string_view::npos) {
+  if (equals != std::string_view::npos && equals > 0 &&
+      argument.substr(0, equals).find('/') == std::string_view::npos) {
     return {std::string(argument.substr(0, equals)), std::string(argument.substr(equals + 1)), false};
   }
   return {std::string(), std::string(argument), false};

@@ -1,8 +1,8 @@
 // The sources of a plan, opened: where a path of the packed tree lies on disk.
 //
-// Every source is used through the descriptor of a directory: a directory source's own, or the parent of a file source. What
-// is below is always opened beneath that descriptor, without following symlinks, so a source that is changed while it is
-// packed cannot lead the reader elsewhere.
+// Every source is used through the descriptor of a directory: a directory source's own, or the parent of a file source.
+// What is below is always opened beneath that descriptor, without following symlinks, so a source that is changed while
+// it is packed cannot lead the reader elsewhere.
 #pragma once
 
 #include <string>
@@ -24,8 +24,8 @@ struct SourcePlace {
 class SourceSet {
  public:
   // Resolves and opens every source; symlinks in the paths that the user gave are followed here and nowhere else.
-  // Fills in `is_directory` and, where empty, `name`. Errors: of the source (kNotFound, kPermission); kInvalidArgument for what
-  // is neither a directory nor a regular file, and for equal names.
+  // Fills in `is_directory` and, where empty, `name`. Errors: of the source (kNotFound, kPermission); kInvalidArgument
+  // for what is neither a directory nor a regular file, and for equal names.
   static Result<SourceSet> open(std::vector<Source> sources, bool join);
 
   const std::vector<Source>& sources() const { return sources_; }

@@ -1,5 +1,5 @@
-// <piece>.files.ndjson.zst: one JSON line for every file and symlink of a piece, in DAG order, in independent zstd frames.
-// Described in engine/FORMATS.md.
+// <piece>.files.ndjson.zst: one JSON line for every file and symlink of a piece, in DAG order, in independent zstd
+// frames. Described in engine/FORMATS.md.
 #pragma once
 
 #include <string>

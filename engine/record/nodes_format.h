@@ -13,11 +13,11 @@ enum class NodesEntryKind : uint8_t {
 
 // A file is frames, then one frame with the index, then the trailer.
 struct NodesFrameIndex {
-  uint64_t car_offset_bytes = 0;      // of the first section in the frame
-  uint64_t first_section = 0;         // its number, from 0
-  uint64_t frame_offset_bytes = 0;    // in the file
+  uint64_t car_offset_bytes = 0;    // of the first section in the frame
+  uint64_t first_section = 0;       // its number, from 0
+  uint64_t frame_offset_bytes = 0;  // in the file
   uint32_t frame_length_bytes = 0;
-  uint32_t content_bytes = 0;         // uncompressed
+  uint32_t content_bytes = 0;  // uncompressed
 };
 static_assert(sizeof(NodesFrameIndex) == 32);
 

@@ -24,7 +24,8 @@ EntryLengths entry_lengths(ByteSpan content) {
   const size_t head_bytes = 1 + length.length_bytes;
   const uint64_t section_bytes = length.length_bytes + length.value;
   if (!is_file_data) {
-    return content.size() < head_bytes + length.value ? EntryLengths{} : EntryLengths{head_bytes + length.value, section_bytes};
+    return content.size() < head_bytes + length.value ? EntryLengths{}
+                                                      : EntryLengths{head_bytes + length.value, section_bytes};
   }
   if (content.size() < head_bytes + 2) return {};
   // Every CID here is sha2-256: 12 20 begins a CIDv0 of 34 bytes, anything else is a CIDv1 of 36.
@@ -66,8 +67,8 @@ class FrameWriter {
     NodesTrailer trailer;
     trailer.index_offset_bytes = written_bytes_;
     trailer.content_bytes = content_bytes_;
-    PIECEWORK_TRY(compressor_.compress({reinterpret_cast<const uint8_t*>(index_.data()), index_.size() * sizeof index_[0]},
-                                       frame_));
+    PIECEWORK_TRY(compressor_.compress(
+        {reinterpret_cast<const uint8_t*>(index_.data()), index_.size() * sizeof index_[0]}, frame_));
     PIECEWORK_TRY(target_.write(frame_, written_bytes_));
     written_bytes_ += frame_.size();
     PIECEWORK_TRY(target_.write({reinterpret_cast<const uint8_t*>(&trailer), sizeof trailer}, written_bytes_));

@@ -14,8 +14,10 @@ constexpr uint64_t kReceiptBytesMax = 256 * kMiB;  // skipped items are listed
 
 Json text_or_base64(std::string_view key, std::string_view text) {
   Json object = Json::object();
-  if (is_utf8(text)) object[std::string(key)] = text;
-  else object[fmt::format("{}_base64", key)] = base64(as_bytes(text));
+  if (is_utf8(text))
+    object[std::string(key)] = text;
+  else
+    object[fmt::format("{}_base64", key)] = base64(as_bytes(text));
   return object;
 }
 
@@ -82,7 +84,8 @@ Result<Receipt> parse_receipt(std::string_view text, std::string_view name) {
     receipt.block_count = json.at("block_count").get<uint64_t>();
     receipt.file_count = json.at("file_count").get<uint64_t>();
     for (const Json& item : json.at("skipped")) {
-      receipt.skipped.push_back({item.value("path", std::string()), item.at("reason").get<std::string>(), 0, receipt.batch});
+      receipt.skipped.push_back(
+          {item.value("path", std::string()), item.at("reason").get<std::string>(), 0, receipt.batch});
     }
     const Json& sidecars = json.at("sidecars");
     receipt.tree = sidecar_from(sidecars.at("tree"));
@@ -90,9 +93,9 @@ Result<Receipt> parse_receipt(std::string_view text, std::string_view name) {
     receipt.files = sidecar_from(sidecars.at("files"));
     return receipt;
   } catch (const std::exception& error) {
-    return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
-                fmt::format("'{}' is not a receipt ({}); remove it and pack again", printable(name),
-                            printable(error.what())));
+    return fail(
+        ErrorCode::kCorrupt, ErrorSide::kConfig,
+        fmt::format("'{}' is not a receipt ({}); remove it and pack again", printable(name), printable(error.what())));
   }
 }
 
@@ -109,7 +112,8 @@ Result<std::optional<Receipt>> read_receipt(const io::OutputDirectory& receipts,
   if (!file) return std::nullopt;
   PIECEWORK_ASSIGN(const io::FileStamp stamp, file->stamp());
   if (stamp.size_bytes > kReceiptBytesMax) {
-    return fail(ErrorCode::kCorrupt, ErrorSide::kConfig, fmt::format("'{}' is too large for a receipt", printable(file->path())));
+    return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+                fmt::format("'{}' is too large for a receipt", printable(file->path())));
   }
   std::vector<uint8_t> bytes(stamp.size_bytes);
   PIECEWORK_ASSIGN(const size_t got, file->read_full(bytes, 0));

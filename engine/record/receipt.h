@@ -1,7 +1,7 @@
 // A receipt: what a finished batch says about itself, written last and the only mark of "done".
 //
-// receipts/<plan digest>/<batch>.json in the output directory. No time and no host in it: the same plan gives the same bytes.
-// Described in engine/FORMATS.md.
+// receipts/<plan digest>/<batch>.json in the output directory. No time and no host in it: the same plan gives the same
+// bytes. Described in engine/FORMATS.md.
 #pragma once
 
 #include <optional>

@@ -53,7 +53,8 @@ Result<SidecarContent> read_sidecar_content(const io::File& file, bool has_index
       PIECEWORK_ASSIGN(const size_t got, file.read_full(buffer, offset));
       if (got != buffer.size()) return damaged(file, "it became shorter while it was read");
       frame_bytes = first_frame_bytes(buffer);
-      if (frame_bytes == 0 && want == kFrameBytesMax) return damaged(file, fmt::format("no whole zstd frame at {}", offset));
+      if (frame_bytes == 0 && want == kFrameBytesMax)
+        return damaged(file, fmt::format("no whole zstd frame at {}", offset));
     }
     if (Status status = decompress_frame(ByteSpan(buffer).first(frame_bytes), kContentBytesMax, decoded); !status) {
       return damaged(file, fmt::format("at {}: {}", offset, status.error().message));

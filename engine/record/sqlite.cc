@@ -13,8 +13,10 @@ std::string uri_of(const std::string& path, std::string_view query) {
     const auto byte = static_cast<unsigned char>(c);
     const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') ||
                        c == '/' || c == '-' || c == '_' || c == '.';
-    if (plain) uri += c;
-    else uri += fmt::format("%{:02x}", byte);
+    if (plain)
+      uri += c;
+    else
+      uri += fmt::format("%{:02x}", byte);
   }
   return uri.append(query);
 }
@@ -113,8 +115,9 @@ Result<Database> Database::create(const std::string& path) {
   PIECEWORK_ASSIGN(sqlite3 * handle,
                    open_handle(path, "?nolock=1", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, ErrorSide::kDestination));
   Database database(handle, path, ErrorSide::kDestination);
-  PIECEWORK_TRY(database.execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=16384;"
-                                 "PRAGMA locking_mode=EXCLUSIVE;"));
+  PIECEWORK_TRY(
+      database.execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=16384;"
+                       "PRAGMA locking_mode=EXCLUSIVE;"));
   return database;
 }
 
@@ -124,8 +127,11 @@ Result<Database> Database::open_immutable(const std::string& path, ErrorSide sid
 }
 
 Error Database::error(std::string_view what) const {
-  return {code_of(sqlite3_extended_errcode(handle_.get())), side_, 0,
-          fmt::format("'{}': {}: {}", printable(path_), what, sqlite3_errmsg(handle_.get())), {}};
+  return {code_of(sqlite3_extended_errcode(handle_.get())),
+          side_,
+          0,
+          fmt::format("'{}': {}: {}", printable(path_), what, sqlite3_errmsg(handle_.get())),
+          {}};
 }
 
 Status Database::execute(const char* sql) {

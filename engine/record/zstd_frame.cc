@@ -45,7 +45,8 @@ Status decompress_frame(ByteSpan frame, uint64_t content_bytes_max, std::vector<
   target.resize(content_bytes);
   const size_t written = ZSTD_decompress(target.data(), target.size(), frame.data(), frame.size());
   if (ZSTD_isError(written) || written != content_bytes) {
-    return fail(ErrorCode::kCorrupt, ErrorSide::kSource, fmt::format("a damaged zstd frame: {}", ZSTD_getErrorName(written)));
+    return fail(ErrorCode::kCorrupt, ErrorSide::kSource,
+                fmt::format("a damaged zstd frame: {}", ZSTD_getErrorName(written)));
   }
   return {};
 }

@@ -17,12 +17,8 @@ using MutableByteSpan = std::span<uint8_t>;
 using Digest32 = std::array<uint8_t, 32>;
 inline constexpr size_t kDigestBytes = 32;
 
-inline ByteSpan as_bytes(std::string_view text) {
-  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
-inline std::string_view as_text(ByteSpan bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+inline ByteSpan as_bytes(std::string_view text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
+inline std::string_view as_text(ByteSpan bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 inline std::string to_hex(ByteSpan bytes) {
   constexpr char kDigits[] = "0123456789abcdef";

@@ -1,7 +1,8 @@
 // Errors of environment and input: Result<T> everywhere, no exception crosses a module's border.
 //
-// `ErrorCode` says what happened, `ErrorSide` whose fault it is; together they decide the exit code (tools/exit_code.h).
-// Source errors and destination errors never mix: whoever touches a file knows on which side it stands and says so.
+// `ErrorCode` says what happened, `ErrorSide` whose fault it is; together they decide the exit code
+// (tools/exit_code.h). Source errors and destination errors never mix: whoever touches a file knows on which side it
+// stands and says so.
 #pragma once
 
 #include <cstdint>
@@ -33,9 +34,9 @@ enum class ErrorSide : uint8_t { kSource, kDestination, kConfig, kInternal };
 struct Error {
   ErrorCode code = ErrorCode::kIo;
   ErrorSide side = ErrorSide::kInternal;
-  int sys_errno = 0;     // 0 where the kernel had no part in it
-  std::string message;   // path, offset, what was expected, what was found, what to do
-  std::string path;      // the source path as bytes, where the error belongs to one (for skips and JSON)
+  int sys_errno = 0;    // 0 where the kernel had no part in it
+  std::string message;  // path, offset, what was expected, what was found, what to do
+  std::string path;     // the source path as bytes, where the error belongs to one (for skips and JSON)
 };
 
 template <class T>
@@ -60,17 +61,16 @@ inline tl::unexpected<Error> fail_errno(int sys_errno, ErrorSide side, std::stri
 #define PIECEWORK_CONCAT_INNER(a, b) a##b
 #define PIECEWORK_CONCAT(a, b) PIECEWORK_CONCAT_INNER(a, b)
 
-#define PIECEWORK_TRY_INNER(result, expression)                                              \
-  do {                                                                                       \
-    if (auto result = (expression); !result)                                                 \
-      return ::tl::unexpected<::piecework::Error>(std::move(result).error());                \
+#define PIECEWORK_TRY_INNER(result, expression)                                                                      \
+  do {                                                                                                               \
+    if (auto result = (expression); !result) return ::tl::unexpected<::piecework::Error>(std::move(result).error()); \
   } while (false)
 // Returns the error of `expression` from the enclosing function, or goes on.
 #define PIECEWORK_TRY(expression) PIECEWORK_TRY_INNER(PIECEWORK_CONCAT(piecework_status_, __LINE__), expression)
 
-#define PIECEWORK_ASSIGN_INNER(result, target, expression)                                   \
-  auto result = (expression);                                                                \
-  if (!result) return ::tl::unexpected<::piecework::Error>(std::move(result).error());       \
+#define PIECEWORK_ASSIGN_INNER(result, target, expression)                             \
+  auto result = (expression);                                                          \
+  if (!result) return ::tl::unexpected<::piecework::Error>(std::move(result).error()); \
   target = std::move(*result)
 // Declares `target` from a Result, or returns its error: PIECEWORK_ASSIGN(const File file, File::open(...));
 #define PIECEWORK_ASSIGN(target, expression) \

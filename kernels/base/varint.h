@@ -12,7 +12,9 @@ namespace piecework {
 inline constexpr size_t kVarintBytesMax = 9;
 inline constexpr uint64_t kVarintMax = (uint64_t{1} << 63) - 1;
 
-constexpr size_t varint_bytes(uint64_t value) { return value == 0 ? 1 : (static_cast<size_t>(std::bit_width(value)) + 6) / 7; }
+constexpr size_t varint_bytes(uint64_t value) {
+  return value == 0 ? 1 : (static_cast<size_t>(std::bit_width(value)) + 6) / 7;
+}
 
 // Writes `value` at `target` (room for varint_bytes(value)) and returns the first byte after it.
 inline uint8_t* encode_varint(uint8_t* target, uint64_t value) {

@@ -41,8 +41,8 @@ Digest32 reference_root(std::vector<uint8_t> payload, unsigned height) {
 TEST(SubtreeRootTest, EveryHeightAtEmptyRaggedAndFullPayloads) {
   for (unsigned height = 2; height <= 11; ++height) {
     const size_t capacity_bytes = payload_capacity_bytes(kLeafBytes << height);
-    for (const size_t payload_bytes : {size_t{0}, size_t{1}, capacity_bytes / 3, capacity_bytes / 2 + 1,
-                                       capacity_bytes - 1, capacity_bytes}) {
+    for (const size_t payload_bytes :
+         {size_t{0}, size_t{1}, capacity_bytes / 3, capacity_bytes / 2 + 1, capacity_bytes - 1, capacity_bytes}) {
       const std::vector<uint8_t> payload = testing::deterministic_bytes("subtree", payload_bytes);
       EXPECT_EQ(subtree_root(payload, height), reference_root(payload, height))
           << "height " << height << ", " << payload_bytes << " bytes";
