@@ -1,9 +1,9 @@
 // Where operations go: an asynchronous backend, either an io_uring ring or a pool of threads with blocking calls.
 //
-// Both give the same results. Short reads and short writes are continued by the backend until the span is full, the file
-// ends or an error comes; EINTR and the like are retried (io/errno_map.h says what, and why). More operations than fit
-// wait inside, in the order of their submission: a full queue is back-pressure, never an error. Operations in flight at
-// the same time complete in any order.
+// Both give the same results. Short reads and short writes are continued by the backend until the span is full, the
+// file ends or an error comes; EINTR and the like are retried (io/errno_map.h says what, and why). More operations than
+// fit wait inside, in the order of their submission: a full queue is back-pressure, never an error. Operations in
+// flight at the same time complete in any order.
 #pragma once
 
 #include <cstdint>

@@ -29,12 +29,14 @@ int64_t perform_once(Operation& operation) {
     case OperationKind::kRead: {
       const MutableByteSpan target = remaining_target(operation);
       const int fd = std::get<ReadRequest>(operation.request).fd;
-      return errno_if_negative(::pread(fd, target.data(), target.size(), static_cast<off_t>(current_offset(operation))));
+      return errno_if_negative(
+          ::pread(fd, target.data(), target.size(), static_cast<off_t>(current_offset(operation))));
     }
     case OperationKind::kWrite: {
       const ByteSpan source = remaining_source(operation);
       const int fd = std::get<WriteRequest>(operation.request).fd;
-      return errno_if_negative(::pwrite(fd, source.data(), source.size(), static_cast<off_t>(current_offset(operation))));
+      return errno_if_negative(
+          ::pwrite(fd, source.data(), source.size(), static_cast<off_t>(current_offset(operation))));
     }
     case OperationKind::kSync: {
       const SyncRequest& sync = std::get<SyncRequest>(operation.request);

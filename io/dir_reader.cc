@@ -25,14 +25,22 @@ constexpr size_t kLinkTargetBytesMax = kMiB;
 
 EntryKind entry_kind_of_dirent(uint8_t type) {
   switch (type) {
-    case DT_REG: return EntryKind::kRegular;
-    case DT_DIR: return EntryKind::kDirectory;
-    case DT_LNK: return EntryKind::kSymlink;
-    case DT_FIFO: return EntryKind::kFifo;
-    case DT_SOCK: return EntryKind::kSocket;
-    case DT_CHR: return EntryKind::kCharDevice;
-    case DT_BLK: return EntryKind::kBlockDevice;
-    default: return EntryKind::kUnknown;  // file systems that do not keep types in their directories
+    case DT_REG:
+      return EntryKind::kRegular;
+    case DT_DIR:
+      return EntryKind::kDirectory;
+    case DT_LNK:
+      return EntryKind::kSymlink;
+    case DT_FIFO:
+      return EntryKind::kFifo;
+    case DT_SOCK:
+      return EntryKind::kSocket;
+    case DT_CHR:
+      return EntryKind::kCharDevice;
+    case DT_BLK:
+      return EntryKind::kBlockDevice;
+    default:
+      return EntryKind::kUnknown;  // file systems that do not keep types in their directories
   }
 }
 
@@ -54,27 +62,43 @@ uint64_t key_of(std::string_view name) {
 
 EntryKind entry_kind_of_mode(uint32_t mode) {
   switch (mode & S_IFMT) {
-    case S_IFREG: return EntryKind::kRegular;
-    case S_IFDIR: return EntryKind::kDirectory;
-    case S_IFLNK: return EntryKind::kSymlink;
-    case S_IFIFO: return EntryKind::kFifo;
-    case S_IFSOCK: return EntryKind::kSocket;
-    case S_IFCHR: return EntryKind::kCharDevice;
-    case S_IFBLK: return EntryKind::kBlockDevice;
-    default: return EntryKind::kUnknown;
+    case S_IFREG:
+      return EntryKind::kRegular;
+    case S_IFDIR:
+      return EntryKind::kDirectory;
+    case S_IFLNK:
+      return EntryKind::kSymlink;
+    case S_IFIFO:
+      return EntryKind::kFifo;
+    case S_IFSOCK:
+      return EntryKind::kSocket;
+    case S_IFCHR:
+      return EntryKind::kCharDevice;
+    case S_IFBLK:
+      return EntryKind::kBlockDevice;
+    default:
+      return EntryKind::kUnknown;
   }
 }
 
 std::string_view to_string(EntryKind kind) {
   switch (kind) {
-    case EntryKind::kRegular: return "regular file";
-    case EntryKind::kDirectory: return "directory";
-    case EntryKind::kSymlink: return "symlink";
-    case EntryKind::kFifo: return "fifo";
-    case EntryKind::kSocket: return "socket";
-    case EntryKind::kCharDevice: return "character device";
-    case EntryKind::kBlockDevice: return "block device";
-    case EntryKind::kUnknown: break;
+    case EntryKind::kRegular:
+      return "regular file";
+    case EntryKind::kDirectory:
+      return "directory";
+    case EntryKind::kSymlink:
+      return "symlink";
+    case EntryKind::kFifo:
+      return "fifo";
+    case EntryKind::kSocket:
+      return "socket";
+    case EntryKind::kCharDevice:
+      return "character device";
+    case EntryKind::kBlockDevice:
+      return "block device";
+    case EntryKind::kUnknown:
+      break;
   }
   return "unknown";
 }

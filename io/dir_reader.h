@@ -76,7 +76,7 @@ inline constexpr uint64_t kEntryCountMax = uint64_t{1} << 30;
 
 struct DirectoryReadLimits {
   uint64_t entry_count_max = kEntryCountMax;  // entries per listing; 1 to kEntryCountMax
-  bool with_stat = true;                  // false: names and kinds only; stamps stay zero
+  bool with_stat = true;                      // false: names and kinds only; stamps stay zero
 };
 
 // Thread-compatible. "." and ".." are left out.

@@ -1,11 +1,12 @@
-// The table; see errno_map.h. Sources: the man pages of the calls, fs/namei.c (openat2), block/blk-core.c (media errors).
+// The table; see errno_map.h. Sources: the calls' man pages, fs/namei.c (openat2), block/blk-core.c (media errors).
 #include "io/errno_map.h"
+
+#include <fmt/format.h>
 
 #include <array>
 #include <cerrno>
 #include <string>
-
-#include <fmt/format.h>
+#include <string_view>
 
 #include "io/progress.h"
 #include "kernels/base/check.h"
@@ -25,9 +26,11 @@ constexpr std::array kRules{
     ErrnoRule{Kind::kOpen, ENOENT, kFail, Code::kNotFound, "the name does not exist, or no longer"},
     ErrnoRule{Kind::kOpen, ENOTDIR, kFail, Code::kNotFound, "a directory on the way was replaced by something else"},
     ErrnoRule{Kind::kOpen, ESTALE, kFail, Code::kNotFound, "the file server no longer knows the directory"},
-    ErrnoRule{Kind::kOpen, ELOOP, kFail, Code::kChanged, "a component is a symlink: planted, or put there since the walk"},
+    ErrnoRule{Kind::kOpen, ELOOP, kFail, Code::kChanged,
+              "a component is a symlink: planted, or put there since the walk"},
     ErrnoRule{Kind::kOpen, EXDEV, kFail, Code::kChanged, "the path leads out of its directory"},
-    ErrnoRule{Kind::kOpen, ENXIO, kFail, Code::kChanged, "a socket or a device without a driver stands where a file was"},
+    ErrnoRule{Kind::kOpen, ENXIO, kFail, Code::kChanged,
+              "a socket or a device without a driver stands where a file was"},
     ErrnoRule{Kind::kOpen, ENODEV, kFail, Code::kChanged, "a device without a driver stands where a file was"},
     ErrnoRule{Kind::kOpen, EACCES, kFail, Code::kPermission, "no read permission, or no search permission on the way"},
     ErrnoRule{Kind::kOpen, EPERM, kFail, Code::kPermission, "a security module or seal forbids it"},
@@ -76,29 +79,21 @@ constexpr std::array kRules{
     ErrnoRule{Kind::kSync, EINTR, kFail, Code::kIo, "whether the bytes reached the medium is unknown"},
     ErrnoRule{Kind::kSync, EAGAIN, kFail, Code::kIo, "whether the bytes reached the medium is unknown"},
     ErrnoRule{Kind::kSync, EIO, kFail, Code::kIo, "dirty pages were dropped; a second fsync would report success"},
-    ErrnoRule{Kind::kSync, ENOSPC, kFail, Code::kNoSpace, "delayed or thin allocation found no room: pages were dropped"},
+    ErrnoRule{Kind::kSync, ENOSPC, kFail, Code::kNoSpace,
+              "delayed or thin allocation found no room: pages were dropped"},
     ErrnoRule{Kind::kSync, EDQUOT, kFail, Code::kNoSpace, "the quota was used up by delayed allocation"},
     ErrnoRule{Kind::kSync, EROFS, kFail, Code::kNoSpace, "the file system went read-only"},
     ErrnoRule{Kind::kSync, EINVAL, kFail, Code::kUnsupported, "this kind of file cannot be synced"},
     // ---- close ----
-    ErrnoRule{Kind::kClose, EINTR, kSuccess, Code::kIo, "Linux has released the descriptor; again could hit another file"},
+    ErrnoRule{Kind::kClose, EINTR, kSuccess, Code::kIo,
+              "Linux has released the descriptor; again could hit another file"},
     ErrnoRule{Kind::kClose, EIO, kFail, Code::kIo, "a network or user-space file system lost an earlier write"},
     ErrnoRule{Kind::kClose, ENOSPC, kFail, Code::kNoSpace, "a network file system wrote late and found no room"},
     ErrnoRule{Kind::kClose, EDQUOT, kFail, Code::kNoSpace, "a network file system wrote late and over quota"},
 };
 
-std::string_view verb_of(OperationKind kind) {
-  switch (kind) {
-    case Kind::kOpen: return "opening";
-    case Kind::kStat: return "examining";
-    case Kind::kRead: return "reading";
-    case Kind::kWrite: return "writing";
-    case Kind::kSync: return "syncing";
-    case Kind::kClose: return "closing";
-    case Kind::kNone: break;
-  }
-  return "working on";
-}
+constexpr std::array<std::string_view, kOperationKindCount> kVerbs = {"working on", "opening", "examining", "reading",
+                                                                      "writing",    "syncing", "closing"};
 
 }  // namespace
 
@@ -117,7 +112,7 @@ ErrnoDecision errno_decision(OperationKind kind, int sys_errno) {
 }
 
 Error errno_error_of(OperationKind kind, int sys_errno, ErrorSide side, std::string_view path, uint64_t offset_bytes) {
-  std::string message = fmt::format("{} '{}'", verb_of(kind), printable(path));
+  std::string message = fmt::format("{} '{}'", kVerbs[static_cast<size_t>(kind)], printable(path));
   if (kind == Kind::kRead || kind == Kind::kWrite) message += fmt::format(" at {}", offset_bytes);
   Error error = errno_error(sys_errno, side, message);
   if (const ErrnoRule* rule = find_errno_rule(kind, sys_errno); rule != nullptr) error.code = rule->code;

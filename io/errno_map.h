@@ -1,4 +1,4 @@
-// What each errno means for each operation: try again, give up and with which code, or never mind. A table with reasons.
+// What each errno means for each operation: try again, give up and with which code, or never mind; with reasons.
 //
 // The same errno can mean different things: EINTR of a read is tried again, EINTR of close(2) is success on Linux (the
 // descriptor is gone), EINTR of fsync is a failure, because an fsync is never repeated. What is not in the table fails

@@ -1,13 +1,12 @@
 #include "io/file.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
-
-#include <fmt/format.h>
 
 #include "io/blocking_calls.h"
 #include "io/errno_map.h"
@@ -77,7 +76,7 @@ Result<std::optional<UniqueFd>> try_open_cached(int directory_fd, const char* pa
   const long fd = ::syscall(SYS_openat2, directory_fd, path, &how, sizeof how);
   if (fd >= 0) return UniqueFd(static_cast<int>(fd));
   switch (errno) {
-    case EAGAIN:        // not cached, or a rename raced
+    case EAGAIN:  // not cached, or a rename raced
     case EINTR:
     case EINVAL:        // kernels before 5.12 do not know RESOLVE_CACHED
     case ENAMETOOLONG:  // a backend walks it in pieces
@@ -109,8 +108,7 @@ Result<CachedRead> try_read_cached(int fd, MutableByteSpan target, uint64_t offs
   CachedRead outcome;
   while (outcome.read_bytes < target.size()) {
     const struct iovec rest = {target.data() + outcome.read_bytes, target.size() - outcome.read_bytes};
-    const ssize_t result =
-        ::preadv2(fd, &rest, 1, static_cast<off_t>(offset_bytes + outcome.read_bytes), RWF_NOWAIT);
+    const ssize_t result = ::preadv2(fd, &rest, 1, static_cast<off_t>(offset_bytes + outcome.read_bytes), RWF_NOWAIT);
     if (result > 0) {
       outcome.read_bytes += static_cast<size_t>(result);
       continue;

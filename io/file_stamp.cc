@@ -1,8 +1,7 @@
 #include "io/file_stamp.h"
 
-#include <sys/sysmacros.h>
-
 #include <fmt/format.h>
+#include <sys/sysmacros.h>
 
 namespace piecework::io {
 

@@ -1,5 +1,6 @@
-// Resolving a path beneath a directory: by openat2(2), or one component at a time where that call is missing or the path
-// is longer than PATH_MAX. Both refuse symlinks, "..", and absolute paths with the same errno. Declared in io/file.h.
+// Resolving a path beneath a directory: by openat2(2), or one component at a time where that call is missing or the
+// path is longer than PATH_MAX. Both refuse symlinks, "..", and absolute paths with the same errno. Declared in
+// io/file.h.
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
@@ -32,9 +33,10 @@ struct Component {
   }
 };
 
-// Opens one component without following a symlink. O_DIRECTORY turns a symlink into ENOTDIR; ELOOP is what openat2 says.
+// Opens one component without following a symlink. O_DIRECTORY turns that into ENOTDIR; openat2 says ELOOP.
 int open_component(int directory_fd, const Component& component, uint64_t flags, uint64_t mode) {
-  const int fd = ::openat(directory_fd, component.text, static_cast<int>(flags | O_NOFOLLOW), static_cast<mode_t>(mode));
+  const int fd =
+      ::openat(directory_fd, component.text, static_cast<int>(flags | O_NOFOLLOW), static_cast<mode_t>(mode));
   if (fd >= 0) return fd;
   const int sys_errno = errno;
   struct stat status;

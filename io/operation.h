@@ -1,8 +1,8 @@
 // One asynchronous operation: what to do, what came of it, and whom to tell.
 //
-// An Operation is owned by its caller and is intrusive: the backend (io/backend.h) links it into its lists and allocates
-// nothing. Fill `request`, `complete` and `user`, submit it, and leave it where it is until `complete` is called.
-// From that call on the backend does not touch it again: the callback may submit it anew or destroy it.
+// An Operation is owned by its caller and is intrusive: the backend (io/backend.h) links it into its lists and
+// allocates nothing. Fill `request`, `complete` and `user`, submit it, and leave it where it is until `complete` is
+// called. From that call on the backend does not touch it again: the callback may submit it anew or destroy it.
 //
 // What a request points to (path, buffers, the statx target) must stay alive and unchanged until completion.
 #pragma once
@@ -70,7 +70,8 @@ struct CloseRequest {
   int fd = -1;
 };
 
-using Request = std::variant<std::monostate, OpenRequest, StatRequest, ReadRequest, WriteRequest, SyncRequest, CloseRequest>;
+using Request =
+    std::variant<std::monostate, OpenRequest, StatRequest, ReadRequest, WriteRequest, SyncRequest, CloseRequest>;
 
 // The alternatives of Request, in order: for switches, tables and messages.
 enum class OperationKind : uint8_t { kNone, kOpen, kStat, kRead, kWrite, kSync, kClose };

@@ -1,13 +1,12 @@
 // OutputDirectory of io/publish.h: making directories durably, looking into them, room on their file system.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <climits>
-
-#include <fmt/format.h>
 
 #include "io/publish.h"
 

@@ -1,5 +1,7 @@
 #include "io/posix_backend.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -9,8 +11,6 @@
 #include <system_error>
 #include <thread>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "io/blocking_calls.h"
 #include "io/operation_list.h"
@@ -123,8 +123,8 @@ Result<std::unique_ptr<Backend>> make_posix_backend(const BackendOptions& option
   if (options.thread_count == 0) {
     return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig, "a backend of zero threads for file input and output");
   }
-  auto backend = std::make_unique<PosixBackend>(
-      fmt::format("{} threads with blocking calls, {}", options.thread_count, reason));
+  auto backend =
+      std::make_unique<PosixBackend>(fmt::format("{} threads with blocking calls, {}", options.thread_count, reason));
   PIECEWORK_TRY(backend->start(options.thread_count));
   return backend;
 }

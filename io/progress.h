@@ -1,7 +1,8 @@
 // What a kernel result does to an operation: done, or again. The one place where results are judged, for every backend.
 //
-// A short transfer goes on where it stopped until the span is full, the file ends or an error comes. Real media announce
-// an unreadable sector by a short read first and the error only on the next call, so "short" is never taken for "end".
+// A short transfer goes on where it stopped until the span is full, the file ends or an error comes. Real media
+// announce an unreadable sector by a short read first and the error only on the next call, so "short" is never taken
+// for "end".
 #pragma once
 
 #include <cstdint>

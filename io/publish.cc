@@ -1,14 +1,13 @@
 #include "io/publish.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "kernels/base/check.h"
 
@@ -68,7 +67,8 @@ Result<std::optional<PublishedFile>> PublishedFile::open(const OutputDirectory& 
   PIECEWORK_TRY(check_file_name(name));
   const std::string path = directory.path_of(name);
   for (int attempt = 0; attempt < kOpenAttemptCountMax; ++attempt) {
-    UniqueFd fd(::openat(directory.fd(), name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, kFileMode));
+    UniqueFd fd(
+        ::openat(directory.fd(), name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, kFileMode));
     if (!fd.is_open()) return fail_destination(errno, "creating", path);
     PIECEWORK_ASSIGN(const bool is_locked, try_lock(fd.get(), path));
     if (!is_locked) return std::nullopt;
@@ -167,8 +167,9 @@ Status PublishedFile::sync_data() {
 
 Status PublishedFile::full_sync() {
   if (is_poisoned_) {
-    return fail(ErrorCode::kIo, ErrorSide::kDestination,
-                fmt::format("'{}' failed to sync before: its bytes cannot be trusted, write it anew", printable(path_)));
+    return fail(
+        ErrorCode::kIo, ErrorSide::kDestination,
+        fmt::format("'{}' failed to sync before: its bytes cannot be trusted, write it anew", printable(path_)));
   }
   if (::fsync(fd()) == 0) return {};
   const int sys_errno = errno;

@@ -22,7 +22,7 @@ namespace piecework::io {
 // A directory that files are published in. Thread-compatible; const members are safe for concurrent use.
 class OutputDirectory {
  public:
-  // Opens `path`, making it and missing parents first (mode 0755 less the umask); each new directory's parent is synced.
+  // Opens `path`, made with its missing parents (mode 0755 less the umask); each new directory's parent is synced.
   static Result<OutputDirectory> open_or_create(const std::string& path);
   // The child `name`, made where it is missing.
   Result<OutputDirectory> subdirectory(std::string_view name) const;
@@ -85,8 +85,8 @@ class PublishedFile {
 
   // fdatasync: a mark up to which the bytes survive a power cut. A failure poisons the file.
   Status sync_data();
-  // To be called where a sync submitted elsewhere (a backend) has failed: the file can then only be thrown away. Removes
-  // the temporary at once, so that no later attempt adopts bytes that the kernel may have dropped.
+  // To be called where a sync submitted elsewhere (a backend) has failed: the file can then only be thrown away.
+  // Removes the temporary at once, so that no later attempt adopts bytes that the kernel may have dropped.
   void poison();
 
   // The temporary stays when this object goes (a stopped run that is to go on later). No effect on a poisoned file.

@@ -1,11 +1,10 @@
 #include "io/slot_pool.h"
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 
 #include <cerrno>
 #include <new>
-
-#include <fmt/format.h>
 
 #include "io/limits.h"
 #include "kernels/base/check.h"

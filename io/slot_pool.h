@@ -30,7 +30,7 @@ struct Slot {
 // Safe for concurrent use. A slot's bytes belong to its holder until release().
 class SlotPool {
  public:
-  // Errors: kInvalidArgument for zero slots or sizes that overflow, kResourceExhausted where the memory cannot be mapped.
+  // Errors: kInvalidArgument for zero slots or sizes that overflow, kResourceExhausted where mapping fails.
   static Result<std::unique_ptr<SlotPool>> create(const SlotPoolOptions& options);
   // REQUIRES: every slot has been released.
   ~SlotPool();

@@ -1,12 +1,14 @@
 // One ring thread, woken through an eventfd that it reads with the ring itself. Per turn of its loop:
 //
-//   take what was submitted -> prepare entries while fewer than `depth` are in flight -> submit and wait for a completion
+//   take what was submitted -> prepare entries while fewer than `depth` are in flight -> submit, wait for a completion
 //     -> reap all completions -> call the callbacks
 //
 // Callbacks never run while completions are reaped, so they may submit anew without upsetting the queue. The completion
 // queue is twice the submission queue and at most `depth` + 1 entries are in flight: it cannot overflow.
 #include "io/uring_backend.h"
 
+#include <fmt/format.h>
+#include <liburing.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -20,9 +22,6 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
-
-#include <fmt/format.h>
-#include <liburing.h>
 
 #include "io/file.h"
 #include "io/operation_list.h"
@@ -53,8 +52,8 @@ std::string cause_and_fix(int sys_errno) {
     case EPERM:
     case EACCES:
       return fmt::format(
-          "io_uring is forbidden: by sysctl kernel.io_uring_disabled (now {}; set it to 0), or by the sandbox's seccomp "
-          "profile (allow io_uring_setup, io_uring_enter and io_uring_register)",
+          "io_uring is forbidden: by sysctl kernel.io_uring_disabled (now {}; set it to 0), or by the sandbox's "
+          "seccomp profile (allow io_uring_setup, io_uring_enter and io_uring_register)",
           io_uring_disabled_sysctl());
     case ENOMEM:
       return "the ring's memory counts against RLIMIT_MEMLOCK on kernels before 5.12: raise `ulimit -l`, or choose a "

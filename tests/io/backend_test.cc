@@ -40,7 +40,8 @@ std::unique_ptr<Backend> make(const Setup& setup, uint32_t depth) {
   Result<std::unique_ptr<Backend>> backend = make_backend({.kind = setup.kind, .depth = depth, .thread_count = 4});
   if (!backend) return nullptr;
   if (!setup.reorders) return std::move(*backend);
-  return std::make_unique<FaultBackend>(std::move(*backend), piecework::testing::FaultPlan{.seed = 7, .reorder_count = 8});
+  return std::make_unique<FaultBackend>(std::move(*backend),
+                                        piecework::testing::FaultPlan{.seed = 7, .reorder_count = 8});
 }
 
 class BackendTest : public ::testing::TestWithParam<Setup> {
@@ -50,9 +51,7 @@ class BackendTest : public ::testing::TestWithParam<Setup> {
     backend_ = make(GetParam(), depth);
     if (backend_ == nullptr) GTEST_SKIP() << "io_uring is not to be had here";
   }
-  File directory() const {
-    return std::move(*open_named_directory(temp_.path().string(), ErrorSide::kSource));
-  }
+  File directory() const { return std::move(*open_named_directory(temp_.path().string(), ErrorSide::kSource)); }
   // Opens for reading and writing; the test aborts where it cannot.
   UniqueFd open_rw(const std::string& name) const {
     UniqueFd fd(::open((temp_ / name).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
@@ -187,7 +186,8 @@ TEST_P(BackendTest, ReadingADirectoryOrAClosedDescriptorFails) {
   EXPECT_EQ(run(read).sys_errno, EBADF);
 }
 
-// The process's own memory is a file with a hole: the bytes before it come as a short read, then EIO. So do bad sectors.
+// The process's own memory is a file with a hole: what is before it comes as a short read, then EIO. As from bad
+// sectors.
 TEST_P(BackendTest, AShortReadBeforeAnErrorIsCounted) {
   const size_t page_bytes = page_size_bytes();
   auto* pages = static_cast<uint8_t*>(

@@ -53,11 +53,30 @@ TEST_F(DirReaderTest, AnEmptyDirectory) { EXPECT_EQ(list().entry_count(), 0u); }
 
 TEST_F(DirReaderTest, NamesComeInTheOrderOfTheirBytes) {
   // Equal prefixes of eight bytes, prefixes of each other, bytes above 0x7f, shorter than eight bytes, full length.
-  std::vector<std::string> expected = {"a",         "aa",         "abcdefgh",           "abcdefgh1",           "abcdefgh10",
-                                       "abcdefgi",  "abcdefg",    "\x01",               "\x7f",                "\x80",
-                                       "\xff",      "\xff\xff",   std::string(255, 'z'), std::string(254, 'z'), "B",
-                                       ".hidden",   "...",        "-",                  "abcdefgh\x80",        "\xc3\x28",
-                                       " ",         "new\nline",  "\xe2\x82\xac",       "abcdefgh\x7f"};
+  std::vector<std::string> expected = {"a",
+                                       "aa",
+                                       "abcdefgh",
+                                       "abcdefgh1",
+                                       "abcdefgh10",
+                                       "abcdefgi",
+                                       "abcdefg",
+                                       "\x01",
+                                       "\x7f",
+                                       "\x80",
+                                       "\xff",
+                                       "\xff\xff",
+                                       std::string(255, 'z'),
+                                       std::string(254, 'z'),
+                                       "B",
+                                       ".hidden",
+                                       "...",
+                                       "-",
+                                       "abcdefgh\x80",
+                                       "\xc3\x28",
+                                       " ",
+                                       "new\nline",
+                                       "\xe2\x82\xac",
+                                       "abcdefgh\x7f"};
   for (const std::string& name : expected) write_file(temp_ / name, "x");
   std::sort(expected.begin(), expected.end(), [](const std::string& a, const std::string& b) {
     return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {

@@ -17,13 +17,20 @@ namespace {
 Request request_of(OperationKind kind) {
   static uint8_t byte = 0;
   switch (kind) {
-    case OperationKind::kOpen: return OpenRequest{-1, "none", {}};
-    case OperationKind::kStat: return StatRequest{};
-    case OperationKind::kRead: return ReadRequest{-1, {&byte, 1}, 0};
-    case OperationKind::kWrite: return WriteRequest{-1, {&byte, 1}, 0};
-    case OperationKind::kSync: return SyncRequest{};
-    case OperationKind::kClose: return CloseRequest{};
-    case OperationKind::kNone: break;
+    case OperationKind::kOpen:
+      return OpenRequest{-1, "none", {}};
+    case OperationKind::kStat:
+      return StatRequest{};
+    case OperationKind::kRead:
+      return ReadRequest{-1, {&byte, 1}, 0};
+    case OperationKind::kWrite:
+      return WriteRequest{-1, {&byte, 1}, 0};
+    case OperationKind::kSync:
+      return SyncRequest{};
+    case OperationKind::kClose:
+      return CloseRequest{};
+    case OperationKind::kNone:
+      break;
   }
   return {};
 }

@@ -36,7 +36,9 @@ class PublishTest : public ::testing::Test {
     EXPECT_TRUE(file && file->has_value());
     return std::move(**file);
   }
-  bool exists(std::string_view name) const { return std::filesystem::exists(std::filesystem::symlink_status(temp_ / name)); }
+  bool exists(std::string_view name) const {
+    return std::filesystem::exists(std::filesystem::symlink_status(temp_ / name));
+  }
   size_t name_count() const {
     return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(temp_.path()), {}));
   }
@@ -279,8 +281,8 @@ TEST_F(PublishDeathTest, AFileSystemWithoutLocksIsRefused) {
       ::testing::ExitedWithCode(0), "");
 }
 
-// Dies at each system call of commit() in turn. Whatever stands under the final name afterwards is complete, the lock is
-// gone, and the same work done again ends with the same file.
+// Dies at each system call of commit() in turn. Whatever stands under the final name afterwards is complete, the lock
+// is gone, and the same work done again ends with the same file.
 TEST_F(PublishDeathTest, DyingAtAnyStepLeavesNothingOrEverything) {
   const struct {
     uint32_t system_call;
@@ -302,7 +304,8 @@ TEST_F(PublishDeathTest, DyingAtAnyStepLeavesNothingOrEverything) {
     PublishedFile again = open(Mode::kAdopt);
     EXPECT_EQ(*again.size_bytes(), step.is_published ? 0u : 5u);
     ASSERT_TRUE(again.write(as_bytes("bytes"), 0));
-    EXPECT_EQ(*again.commit("piece.car"), step.is_published ? CommitOutcome::kAlreadyExists : CommitOutcome::kPublished);
+    EXPECT_EQ(*again.commit("piece.car"),
+              step.is_published ? CommitOutcome::kAlreadyExists : CommitOutcome::kPublished);
     EXPECT_EQ(read_file(temp_ / "piece.car"), "bytes");
   }
 }

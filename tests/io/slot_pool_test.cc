@@ -1,3 +1,4 @@
+// Slots: each once, aligned, writable, and errors instead of impossible pools.
 #include "io/slot_pool.h"
 
 #include <gtest/gtest.h>

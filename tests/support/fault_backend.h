@@ -26,9 +26,9 @@ namespace piecework::testing {
 struct FaultAt {
   io::OperationKind kind = io::OperationKind::kNone;  // kNone: operations of any kind count
   uint64_t index = 0;                                 // counted from 0 in the order of submission
-  int sys_errno = 0;               // 0: no error, the transfer only stops early (a file that was truncated)
-  uint64_t done_bytes_max = 0;     // bytes really moved by a read or write before the fault
-  bool repeats = false;            // every later operation of that kind too
+  int sys_errno = 0;            // 0: no error, the transfer only stops early (a file that was truncated)
+  uint64_t done_bytes_max = 0;  // bytes really moved by a read or write before the fault
+  bool repeats = false;         // every later operation of that kind too
 };
 
 struct FaultPlan {
