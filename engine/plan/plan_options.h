@@ -17,7 +17,7 @@ struct PlanOptions {
   ItemPolicy items = ItemPolicy::kFiles;
   bool include_hidden = true;
   std::string piece_size_text = "32GiB";  // as given, for people
-  uint64_t payload_bytes_max = 0;         // capacity of a piece for its CAR
+  uint64_t payload_bytes_max = 32 * kGiB / 128 * 127;  // capacity of a piece for its CAR
 
   // Every field that decides bytes, as one line.
   std::string canonical_text() const;
