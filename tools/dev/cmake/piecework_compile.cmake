@@ -7,8 +7,6 @@ if(PIECEWORK_WERROR)
   target_compile_options(piecework_compile INTERFACE -Werror)
 endif()
 if(PIECEWORK_SANITIZE)
-  # With -O2 a sanitizer takes more than twice as long to compile. NDEBUG is left out: PIECEWORK_DCHECK holds here.
-  set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
   add_compile_options(-fsanitize=${PIECEWORK_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${PIECEWORK_SANITIZE})
 elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
