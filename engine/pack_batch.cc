@@ -9,6 +9,7 @@
 #include "engine/codec/piece_cid.h"
 #include "engine/piece/segment_tree.h"
 #include "engine/record/sidecar_content.h"
+#include "io/scratch_file.h"
 
 namespace piecework::engine {
 namespace {
@@ -148,7 +149,11 @@ Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet
   PIECEWORK_TRY(check_space(output, planned, settings.store_car));
   const std::string attempt = fmt::format("{}-{}", summary.digest_text().substr(0, 16), batch);
   PIECEWORK_ASSIGN(Temporaries files, open_temporaries(output, attempt, settings.store_car));
-  if (files.car) PIECEWORK_TRY(files.car->reserve(planned.totals.car_bytes));
+  io::UniqueFd car_direct;
+  if (files.car) {
+    PIECEWORK_TRY(files.car->reserve(planned.totals.car_bytes));
+    car_direct = io::reopen_direct(files.car->fd());
+  }
   PIECEWORK_ASSIGN(NodesSpool spool, NodesSpool::create(output.path()));
   PIECEWORK_ASSIGN(ClassStore classes, ClassStore::create(planned.totals.class_count, output.path()));
   PIECEWORK_ASSIGN(BatchReader records, plan.read_batch(batch));
@@ -161,6 +166,7 @@ Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet
                            .backend = backend,
                            .limits = settings.limits,
                            .car_fd = files.car ? files.car->fd() : -1,
+                           .car_direct_fd = car_direct.get(),
                            .spool = spool,
                            .files = file_table,
                            .stop = settings.stop,

@@ -23,4 +23,18 @@ Result<File> make_scratch_file(const std::string& directory_path) {
   return File(std::move(fd), directory_path + "/(temporary)", ErrorSide::kDestination);
 }
 
+UniqueFd reopen_direct(int fd) {
+  const std::string path = fmt::format("/proc/self/fd/{}", fd);
+  UniqueFd direct(open(path.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC));
+  if (!direct.is_open()) return direct;
+  struct statx status = {};
+  const bool known = statx(direct.get(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &status) == 0;
+  // Where the kernel says what it wants, pages must do.
+  if (known && (status.stx_mask & STATX_DIOALIGN) != 0 &&
+      (status.stx_dio_offset_align == 0 || status.stx_dio_offset_align > 4096 || status.stx_dio_mem_align > 4096)) {
+    direct.reset();
+  }
+  return direct;
+}
+
 }  // namespace piecework::io

@@ -11,4 +11,8 @@ namespace piecework::io {
 // O_TMPFILE, the file has a name for a moment. Errors: the destination's.
 Result<File> make_scratch_file(const std::string& directory_path);
 
+// Another descriptor of the open file `fd`, for writing whole pages without the page cache (O_DIRECT); closed where the
+// file system has no such thing.
+UniqueFd reopen_direct(int fd);
+
 }  // namespace piecework::io

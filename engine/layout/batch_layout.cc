@@ -103,8 +103,7 @@ BatchLayout::Child BatchLayout::link_of(EntryIndex entry) const {
       const FileShape shape(record.content_bytes, profile_);
       child.cid_bytes = shape.root_cid_bytes(profile_);
       child.tsize = shape.root().tsize;
-      child.class_id =
-          record.content_bytes == 0 ? classes_.table().intern(empty_file_key()) : classes_.file_class(entry);
+      child.class_id = record.content_bytes == 0 ? classes_.empty_file_class() : classes_.file_class(entry);
       break;
     }
     case EntryKind::kSymlink:

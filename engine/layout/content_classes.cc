@@ -25,6 +25,8 @@ ClassId ClassTable::intern(const Digest32& key) {
   return position->second;
 }
 
+ContentClasses::ContentClasses(Dedup dedup) : dedup_(dedup), empty_file_class_(table_.intern(tagged_key('e', {}))) {}
+
 const Digest32* ContentClasses::content_digest(EntryIndex file) const {
   if (file >= content_index_.size() || content_index_[file] == 0) return nullptr;
   return &contents_[content_index_[file] - 1];
@@ -59,7 +61,6 @@ void ContentClasses::set_file(EntryIndex file, ClassId file_class, const Digest3
   }
 }
 
-Digest32 empty_file_key() { return tagged_key('e', {}); }
 Digest32 symlink_key(std::string_view target) { return tagged_key('l', as_bytes(target)); }
 Digest32 content_key(const Digest32& content) { return tagged_key('c', content); }
 

@@ -39,10 +39,12 @@ class ClassTable {
 // The classes of an inventory's files. Filled by engine/plan/find_duplicates; read by the layout. Thread-compatible.
 class ContentClasses {
  public:
-  explicit ContentClasses(Dedup dedup) : dedup_(dedup) {}
+  explicit ContentClasses(Dedup dedup);
 
   Dedup dedup() const { return dedup_; }
   ClassTable& table() { return table_; }
+  // Every empty file's.
+  ClassId empty_file_class() const { return empty_file_class_; }
 
   // Class of a file's whole DAG; kUnique where nothing is known.
   ClassId file_class(EntryIndex file) const { return file < file_class_.size() ? file_class_[file] : kUnique; }
@@ -64,6 +66,7 @@ class ContentClasses {
 
   Dedup dedup_;
   ClassTable table_;
+  ClassId empty_file_class_;
   PagedVector<ClassId> file_class_;
   PagedVector<uint32_t> content_index_;  // 1-based into contents_
   PagedVector<Digest32> contents_;
@@ -72,7 +75,6 @@ class ContentClasses {
 };
 
 // Keys of nodes, for ClassTable::intern. Each begins with a byte of its own, so that kinds never meet.
-Digest32 empty_file_key();
 Digest32 symlink_key(std::string_view target);
 Digest32 content_key(const Digest32& content);
 Digest32 file_node_key(std::span<const ClassId> children);

@@ -14,9 +14,9 @@ namespace piecework::engine {
 
 // Lengths of one node of a file's DAG.
 struct FileNode {
-  uint64_t file_bytes = 0;   // file bytes below this node (its blocksize in the parent)
-  uint64_t block_bytes = 0;  // length of the node's own block
-  uint64_t tsize = 0;        // block_bytes plus those of all nodes below, never deduplicated
+  uint64_t file_bytes;   // file bytes below this node (its blocksize in the parent)
+  uint64_t block_bytes;  // length of the node's own block
+  uint64_t tsize;        // block_bytes plus those of all nodes below, never deduplicated
 };
 
 class FileShape {
@@ -45,12 +45,12 @@ class FileShape {
 
  private:
   struct Level {
-    uint64_t count = 0;
+    uint64_t count;
     FileNode full;  // every node but the last
     FileNode last;
   };
 
-  std::array<Level, kLevelsMax> levels_;
+  std::array<Level, kLevelsMax> levels_;  // the first level_count_ are set: a shape is made for every tiny file
   size_t level_count_ = 0;
   uint64_t sections_bytes_ = 0;
   uint64_t section_count_ = 0;

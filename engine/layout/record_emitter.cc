@@ -149,8 +149,8 @@ class RecordEmitter {
     record.file_bytes = file.content_bytes;
     record.mtime_ns = file.mtime_ns;
     record.content = layout_.classes_.content_digest(entry);
-    const ClassId class_id = file.content_bytes == 0 ? layout_.classes_.table().intern(empty_file_key())
-                                                     : layout_.classes_.file_class(entry);
+    const ClassId class_id =
+        file.content_bytes == 0 ? layout_.classes_.empty_file_class() : layout_.classes_.file_class(entry);
     resolve_class(class_id, record);
     ++totals_.file_count;
     totals_.source_bytes += file.content_bytes;

@@ -35,6 +35,9 @@ struct PieceInputs {
   io::Backend& backend;
   PipelineLimits limits;
   int car_fd = -1;  // written at CAR offsets; -1: the CAR is not stored
+  // The same file opened with O_DIRECT, or -1. Whole pages are written through it: nothing of the CAR then goes
+  // through, or pushes anything out of, the page cache.
+  int car_direct_fd = -1;
   NodesSpool& spool;
   PackedFileSink& files;
   const std::atomic<bool>* stop = nullptr;

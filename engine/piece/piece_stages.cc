@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/piece/digest_run.h"
 #include "engine/piece/run_hashes.h"
 
@@ -38,7 +40,10 @@ void PieceStages::fill(Run& run) {
   if (!run.status) failed_ = true;
   // After a failure the walk has a gap: nothing behind it can be filled.
   if (failed_.load(std::memory_order_relaxed)) return;
+  std::copy(page_start_.begin(), page_start_.end(), run.slot.bytes.begin());
   run.status = filler_.fill(run);
+  // Late bytes for this page come with later runs, and are stored after the run that writes it.
+  page_start_.assign(run.last_page().begin(), run.last_page().end());
   if (!run.status) failed_ = true;
 }
 
@@ -48,7 +53,8 @@ void PieceStages::hash(Run& run) const {
 }
 
 io::WriteRequest PieceStages::write_request(const Run& run) const {
-  return {inputs_.car_fd, run.bytes(), run.begin_bytes};
+  const int fd = inputs_.car_direct_fd >= 0 ? inputs_.car_direct_fd : inputs_.car_fd;
+  return {fd, run.pages(), run.pages_begin_bytes()};
 }
 
 Status PieceStages::store_late(const LateBytes& late) {
@@ -71,6 +77,10 @@ Status PieceStages::commit_run(const Run& run) {
     const size_t length_bytes = range.end - range.begin;
     assembler_.fill(range.begin, ByteSpan(run.hashes.fragment_bytes).subspan(position, length_bytes));
     position += length_bytes;
+  }
+  if (run.is_last && inputs_.car_fd >= 0) {
+    PIECEWORK_TRY(io::pwrite_full(inputs_.car_fd, run.last_page(), run.pages_begin_bytes() + run.pages().size(),
+                                  ErrorSide::kDestination, "the CAR"));
   }
   // Earlier runs are stored by now, so what comes late for them cannot be overwritten any more.
   PIECEWORK_TRY(store_late(run.late));

@@ -23,7 +23,9 @@ class PieceStages {
   void fill(Run& run);
   void hash(Run& run) const;
   // The request that stores the run's bytes, or none where there is nothing to write.
-  [[nodiscard]] bool wants_write(const Run& run) const { return run.status.has_value() && inputs_.car_fd >= 0; }
+  [[nodiscard]] bool wants_write(const Run& run) const {
+    return run.status.has_value() && inputs_.car_fd >= 0 && !run.pages().empty();
+  }
   [[nodiscard]] io::WriteRequest write_request(const Run& run) const;
   void commit(Run& run);
 
@@ -39,7 +41,8 @@ class PieceStages {
   SourceReader reader_;
   DagFiller filler_;
   SegmentAssembler assembler_;
-  Status status_;  // of the earliest failed run; commit() only
+  std::vector<uint8_t> page_start_;  // of the page that the last filled run ends in
+  Status status_;                    // of the earliest failed run; commit() only
   std::atomic<bool> failed_{false};
 };
 

@@ -15,6 +15,7 @@
 #include "io/file.h"
 #include "io/slot_pool.h"
 #include "kernels/base/error.h"
+#include "kernels/base/units.h"
 
 namespace piecework::engine {
 
@@ -90,6 +91,8 @@ struct LateBytes {
   void add(uint64_t offset_bytes, ByteSpan source);
 };
 
+inline constexpr uint64_t kPageBytes = 4096;
+
 // Belongs to one stage at a time.
 struct Run {
   uint64_t sequence = 0;
@@ -123,9 +126,15 @@ struct Run {
   MutableByteSpan bytes() const { return slot.bytes.subspan(buffer_phase(), length_bytes); }
   // Files are written in whole pages where that helps: a byte's place in the buffer has its CAR offset's place in the
   // page.
-  size_t buffer_phase() const { return begin_bytes % 4096; }
+  size_t buffer_phase() const { return begin_bytes % kPageBytes; }
   std::string_view text(uint32_t position, uint32_t count) const { return {arena.data() + position, count}; }
   std::string_view name(const SectionEvent& event) const { return text(event.name_position, event.name_bytes); }
+  // The whole pages of the CAR that are complete with this run, from the one that it begins in. What stands before the
+  // run in its first page comes from the run before (PieceStages::fill).
+  ByteSpan pages() const { return slot.bytes.first(align_down(buffer_phase() + length_bytes, kPageBytes)); }
+  // What is left over: the start of the next run's first page.
+  ByteSpan last_page() const { return slot.bytes.first(buffer_phase() + length_bytes).subspan(pages().size()); }
+  uint64_t pages_begin_bytes() const { return begin_bytes - buffer_phase(); }
   void clear();
 };
 

@@ -1,7 +1,9 @@
 #include "engine/piece/source_reader.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
+#include <cerrno>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -195,6 +197,23 @@ Status SourceReader::check_after(const Run& run, const FileToRead& file, int fd,
                           io::describe_change(before, after)));
 }
 
+// A file of which nothing is read (it is empty, or equal to one that is packed): its stamp is enough, so it is not
+// opened.
+Status SourceReader::check_unread(const Run& run, const FileToRead& file) const {
+  const SourcePlace place = sources_.place(tree_path(run, file));
+  struct statx status = {};
+  const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+  if (statx(place.directory->fd(), place.path.data(), flags, STATX_BASIC_STATS, &status) != 0) {
+    if (errno == ENAMETOOLONG) {
+      PIECEWORK_ASSIGN(const io::File opened, io::open_beneath(*place.directory, place.path));
+      PIECEWORK_ASSIGN(const io::FileStamp stamp, opened.stamp());
+      return check_before(run, file, stamp);
+    }
+    return fail_errno(errno, ErrorSide::kSource, fmt::format("examining '{}'", describe(run, file)));
+  }
+  return check_before(run, file, io::stamp_of(status));
+}
+
 Status SourceReader::open_shared(const Run& run, const FileToRead& file) const {
   SharedFile& shared = *file.shared;
   std::call_once(shared.once, [&] {
@@ -211,6 +230,10 @@ Status SourceReader::open_shared(const Run& run, const FileToRead& file) const {
 // Fills in `cold` as far as it gets; kCold: the rest is the backend's work.
 Result<SourceReader::Warmth> SourceReader::read_warm(Run& run, const FileToRead& file, ColdFile& cold) {
   cold.next_extent = file.extent_begin;
+  if (file.extent_begin == file.extent_end && file.shared == nullptr) {
+    PIECEWORK_TRY(check_unread(run, file));
+    return Warmth::kDone;
+  }
   if (file.shared != nullptr) {
     PIECEWORK_TRY(open_shared(run, file));
     cold.fd = file.shared->file.fd();

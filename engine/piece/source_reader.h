@@ -33,6 +33,7 @@ class SourceReader {
   Result<Warmth> read_warm(Run& run, const FileToRead& file, ColdFile& cold);
   Status check_before(const Run& run, const FileToRead& file, const io::FileStamp& stamp) const;
   Status check_after(const Run& run, const FileToRead& file, int fd, const io::FileStamp& before) const;
+  Status check_unread(const Run& run, const FileToRead& file) const;
   Status open_shared(const Run& run, const FileToRead& file) const;
   std::string describe(const Run& run, const FileToRead& file) const;
   static Error with_path(Error error, const Run& run, const FileToRead& file);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "engine/codec/cid.h"
@@ -12,8 +13,17 @@ namespace {
 
 constexpr size_t kFrameBytes = kMiB;
 
+// Most names: nothing in them to escape.
+bool is_plain_ascii(std::string_view path) {
+  return std::all_of(path.begin(), path.end(), [](char c) { return c >= ' ' && c < 0x7F && c != '"' && c != '\\'; });
+}
+
 void append_path(std::string& line, std::string_view path) {
-  if (is_utf8(path)) {
+  if (is_plain_ascii(path)) {
+    line += "\"path\":\"";
+    line += path;
+    line += '"';
+  } else if (is_utf8(path)) {
     line += "\"path\":";
     line += nlohmann::json(path).dump();
   } else {
