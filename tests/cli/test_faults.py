@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""System calls that fail, fall short or never return, by strace: the right exit code, nothing wrong published, and after
-the fault is gone the same command finishes with the same bytes. On the posix backend: a ring's operations are no calls.
+"""System calls that fail, fall short or never return, by strace.
+
+The exit code must be right, nothing wrong may be published, and after the fault is gone the same command finishes with
+the same bytes. On the posix backend: a ring's operations are no calls.
 """
 import shutil
 import sys

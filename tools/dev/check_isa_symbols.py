@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Fails where an object compiled for an instruction set defines a weak or unexpected global symbol.
 
-A file compiled with -mavx512f that instantiates a std:: template emits it as a weak symbol with AVX-512 code inside; the
-linker may pick that copy for the whole program, which then dies on older CPUs. So objects of files named *_shani, *_avx2
-and *_avx512 may define strong functions of piecework::kernels whose name ends in the instruction set, and nothing else.
+A file compiled with -mavx512f that instantiates a std:: template emits it as a weak symbol with AVX-512 code inside;
+the linker may pick that copy for the whole program, which then dies on older CPUs. So objects of files named *_shani,
+*_avx2 and *_avx512 may define strong functions of piecework::kernels whose name ends in the instruction set, and
+nothing else.
 
 Usage: check_isa_symbols.py ARCHIVE_OR_OBJECT...   (archives are read member by member with nm)
 Exit code: 0 clean, 1 a symbol is wrong, 2 nothing to check was found.

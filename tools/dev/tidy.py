@@ -210,7 +210,7 @@ def rule_function_length(sources):
 
 
 def rule_coverage(sources):
-    """Every source has a test of its name, or a line in tests/COVERAGE.md (a path or a pattern) that says what covers it."""
+    """Every source has a test of its name, or a line (path or pattern) in tests/COVERAGE.md on what covers it."""
     tests = [name for name in sources.names if name.startswith("tests/")]
     patterns = re.findall(r"^\| `([^`]+)` \|", (ROOT / "tests/COVERAGE.md").read_text(encoding="utf-8"), re.MULTILINE)
     own = [n for n in sources.cpp if n.endswith(".cc") and n.startswith(("kernels/", "io/", "engine/", "tools/"))]
