@@ -11,14 +11,9 @@
 #include "engine/restore/verify_names.h"
 #include "engine/restore/verify_node.h"
 #include "kernels/base/check.h"
-#include "kernels/base/units.h"
 
 namespace piecework::engine {
 namespace {
-
-// Nodes on the stack beyond this are dropped, lowest first, and read again on the way back. Reading again costs at most
-// one node for each time that this much of the CAR was walked above it.
-constexpr size_t kResidentBytesMax = 64 * kMiB;
 
 // A node with links whose children are being walked.
 struct Frame {
@@ -193,7 +188,7 @@ class DagWalk {
   }
 
   void drop_lowest() {
-    while (resident_bytes_ > kResidentBytesMax && first_resident_ + 1 < frames_.size()) {
+    while (resident_bytes_ > input_.resident_bytes_max && first_resident_ + 1 < frames_.size()) {
       Frame& lowest = frames_[first_resident_++];
       if (!lowest.cursor) continue;
       resident_bytes_ -= lowest.cursor->data_bytes();

@@ -14,6 +14,7 @@
 #include "engine/restore/verify_index.h"
 #include "engine/restore/verify_report.h"
 #include "kernels/base/error.h"
+#include "kernels/base/units.h"
 
 namespace piecework::engine {
 
@@ -26,6 +27,9 @@ struct DagWalkInput {
   BlockIndex* index = nullptr;  // sorted; its is_visited bits are set
   ReadSection read_section;
   std::function<Status()> check_stop;  // called now and then; an error ends the walk
+  // Bytes of nodes on the stack beyond this are dropped, lowest first, and read again on the way back: at most one node
+  // for each time that this much of the CAR was walked above it.
+  size_t resident_bytes_max = 64 * kMiB;
 };
 
 struct DagWalkResult {

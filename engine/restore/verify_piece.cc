@@ -13,6 +13,7 @@
 #include "engine/piece/piece_size.h"
 #include "engine/piece/segment_tree.h"
 #include "engine/record/sidecar_content.h"
+#include "engine/restore/verify_nodes.h"
 #include "io/file.h"
 #include "kernels/base/units.h"
 #include "kernels/sha256/sha256.h"
@@ -33,8 +34,8 @@ class PieceVerification {
     if (!named) return {};  // the receipt was found wrong already, and no file can have this name
     root_ = named->root;
     PIECEWORK_TRY(check_tree());
-    PIECEWORK_TRY(check_sidecar(".nodes", receipt_.nodes, /*has_index=*/true));
-    PIECEWORK_TRY(check_sidecar(".files.ndjson.zst", receipt_.files, /*has_index=*/false));
+    PIECEWORK_TRY(check_nodes());
+    PIECEWORK_TRY(check_files());
     return check_car();
   }
 
@@ -85,17 +86,36 @@ class PieceVerification {
     return roots;
   }
 
-  Status check_sidecar(std::string_view suffix, const SidecarContent& expected, bool has_index) {
-    const std::string path = path_of(suffix);
+  Status check_nodes() {
+    const std::string path = path_of(".nodes");
     Result<io::File> file = io::open_named(path, ErrorSide::kSource);
     if (!file) return absorb(std::move(file.error()), finding::kSidecar, path, report_);
     if (!piece_.read_content) return {};
-    Result<SidecarContent> content = read_sidecar_content(*file, has_index);
-    if (!content) return absorb(std::move(content.error()), finding::kSidecar, path, report_);
-    expect(finding::kSidecar, path, fmt::format("{} bytes of content", expected.content_bytes),
-           fmt::format("{} bytes of content", content->content_bytes));
-    expect(finding::kSidecar, path, to_hex(expected.sha256), to_hex(content->sha256));
+    Result<NodesFacts> nodes = verify_nodes(*file);
+    if (!nodes) return absorb(std::move(nodes.error()), finding::kSidecar, path, report_);
+    compare_content(path, receipt_.nodes, nodes->content);
+    expect(finding::kSidecar, path, fmt::format("{} sections", receipt_.block_count),
+           fmt::format("{} sections", nodes->section_count));
+    expect(finding::kSidecar, path, fmt::format("{} bytes of CAR", receipt_.payload_bytes),
+           fmt::format("{} bytes of CAR", nodes->car_bytes));
     return {};
+  }
+
+  Status check_files() {
+    const std::string path = path_of(".files.ndjson.zst");
+    Result<io::File> file = io::open_named(path, ErrorSide::kSource);
+    if (!file) return absorb(std::move(file.error()), finding::kSidecar, path, report_);
+    if (!piece_.read_content) return {};
+    Result<SidecarContent> content = read_sidecar_content(*file, /*has_index=*/false);
+    if (!content) return absorb(std::move(content.error()), finding::kSidecar, path, report_);
+    compare_content(path, receipt_.files, *content);
+    return {};
+  }
+
+  void compare_content(const std::string& path, const SidecarContent& expected, const SidecarContent& actual) {
+    expect(finding::kSidecar, path, fmt::format("{} bytes of content", expected.content_bytes),
+           fmt::format("{} bytes of content", actual.content_bytes));
+    expect(finding::kSidecar, path, to_hex(expected.sha256), to_hex(actual.sha256));
   }
 
   Status check_car() {

@@ -1,4 +1,4 @@
-// An output directory as `pack` leaves it, then damaged in one way at a time: what is said, about which file, and what a
+// An output directory as `pack` leaves it, then damaged in one way at a time: what is said about which file, and what a
 // quick check can and cannot see.
 #include "engine/restore/verify_directory.h"
 
@@ -136,9 +136,13 @@ TEST_F(VerifyDirectory, DamagedTreesAreFoundQuickly) {
 TEST_F(VerifyDirectory, DamagedSidecarsAreFoundByReading) {
   for (const char* suffix : {".nodes", ".files.ndjson.zst"}) {
     const std::string kept = read_file(file(suffix));
-    flip_byte(file(suffix), kept.size() / 3);
-    EXPECT_EQ(kinds(verify()), finding::kSidecar) << suffix;
-    write_file(file(suffix), kept);
+    // The last bytes are the trailer's magic; before it lie index, frames, and in each a checksum.
+    for (const size_t offset : {size_t{0}, size_t{9}, kept.size() / 3, kept.size() / 2, kept.size() - 40,
+                                kept.size() - 24, kept.size() - 10, kept.size() - 1}) {
+      flip_byte(file(suffix), offset);
+      EXPECT_EQ(kinds(verify()), finding::kSidecar) << suffix << " at " << offset;
+      write_file(file(suffix), kept);
+    }
   }
 }
 
