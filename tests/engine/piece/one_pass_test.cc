@@ -250,7 +250,9 @@ void compare(const TreeNode& tree, const Profile& profile, uint32_t events_per_r
     const OnePass got = write_in_one_pass(tree, profile, dedup, events_per_run);
     ASSERT_EQ(to_hex(as_bytes(got.root)), to_hex(as_bytes(root.cid))) << dedup_name(dedup);
     ASSERT_EQ(to_hex(got.piece_root), to_hex(commp_of(got.car))) << dedup_name(dedup);
-    if (dedup == Dedup::kBlocks) ASSERT_TRUE(got.car == expected) << "CARs differ";
+    if (dedup == Dedup::kBlocks) {
+      ASSERT_TRUE(got.car == expected) << "CARs differ";
+    }
     ASSERT_GE(got.car.size(), expected.size());
   }
 }
