@@ -43,9 +43,14 @@ TEST(CommandLineTest, HelpShowsExitCodesAndAnExample) {
 }
 
 TEST(CommandLineTest, WrongUsageIs64) {
-  const std::vector<std::vector<std::string>> lines = {
-      {}, {"frobnicate"}, {"commp"}, {"commp", "--frobnicate", "x"}, {"commp", "--threads", "many", "x"},
-      {"commp", "--threads", "-1", "x"}, {"commp", "a", "b"}, {"info", "extra"}};
+  const std::vector<std::vector<std::string>> lines = {{},
+                                                       {"frobnicate"},
+                                                       {"commp"},
+                                                       {"commp", "--frobnicate", "x"},
+                                                       {"commp", "--threads", "many", "x"},
+                                                       {"commp", "--threads", "-1", "x"},
+                                                       {"commp", "a", "b"},
+                                                       {"info", "extra"}};
   for (const std::vector<std::string>& line : lines) {
     const CommandResult result = run_piecework(line);
     EXPECT_EQ(result.exit_code, 64) << (line.empty() ? "no arguments" : line.back());
@@ -148,7 +153,9 @@ TEST(BenchCommandTest, SmokeMeasuresEverythingAndLeavesNothing) {
   EXPECT_GE(report.at("figures").size(), 11u);
   for (const nlohmann::json& figure : report.at("figures")) {
     EXPECT_GT(figure.at("bytes_per_second").get<double>(), 0) << figure.dump();
-    if (figure.contains("limit")) EXPECT_GT(figure.at("limit_bytes_per_second").get<double>(), 0) << figure.dump();
+    if (figure.contains("limit")) {
+      EXPECT_GT(figure.at("limit_bytes_per_second").get<double>(), 0) << figure.dump();
+    }
   }
   EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
 }
