@@ -84,7 +84,7 @@ class Commp(harness.TestCase):
         file = self.temp / "huge"
         with open(file, "wb") as sparse:
             sparse.truncate(1 << 40)
-        self.check(harness.run("commp", file, timeout=10), 64)
+        self.check(harness.run("commp", file, timeout=60), 64)
 
     def test_reader_that_goes_away(self):
         file = self.temp / "payload"

@@ -103,10 +103,20 @@ class Stops(harness.TestCase):
         harness.make_tree(self.source, {f"part-{i}": harness.payload(f"stop-{i}", 20 << 20) for i in range(10)})
         self.expected = self.pack_one(self.source, "--out", self.temp / "expected")
 
-    def stop_after(self, seconds, number):
-        process = harness.start("pack", self.source, "--out", self.out, "--threads", "1",
-                                env={**os.environ, "PIECEWORK_FORCE_VARIANT": "scalar"})
-        time.sleep(seconds)
+    def start_slowly(self):
+        return harness.start("pack", self.source, "--out", self.out, "--threads", "1",
+                             env={**os.environ, "PIECEWORK_FORCE_VARIANT": "scalar"})
+
+    def wait_for_payload(self, process):
+        """Returns once a part of the CAR stands in its temporary file: the job is in its middle."""
+        deadline = time.monotonic() + harness.TIMEOUT_S
+        while time.monotonic() < deadline and process.poll() is None:
+            if any(path.stat().st_size > 1 << 20 for path in self.out.glob(".piecework-*.tmp")):
+                return
+            time.sleep(0.002)
+        self.fail(f"the job was over before it could be stopped: {process.communicate()}")
+
+    def end(self, process, number):
         process.send_signal(number)
         _, message = process.communicate(timeout=harness.TIMEOUT_S)
         return process.returncode, message
@@ -125,7 +135,9 @@ class Stops(harness.TestCase):
     def test_stop_on_request(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             with self.subTest(signal=number):
-                code, message = self.stop_after(0.4, number)
+                process = self.start_slowly()
+                self.wait_for_payload(process)
+                code, message = self.end(process, number)
                 self.assertEqual(code, 75, message.decode(errors="replace"))
                 self.assertFalse(any(n.endswith(".car") for n in harness.files_below(self.out)))
                 self.assert_finishes()
@@ -134,7 +146,9 @@ class Stops(harness.TestCase):
     def test_kills_at_many_moments(self):
         for delay_ms in (5, 50, 150, 300, 600, 900):
             with self.subTest(delay_ms=delay_ms):
-                self.stop_after(delay_ms / 1000, signal.SIGKILL)
+                process = self.start_slowly()
+                time.sleep(delay_ms / 1000)
+                self.end(process, signal.SIGKILL)
                 self.assert_published_is_complete()
         self.assert_finishes()
 

@@ -4,11 +4,12 @@ import os
 import socket
 import stat
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import harness  # noqa: E402
+
+HANG_S = 60  # far longer than the command needs: it would hang on what it must not open or read
 
 
 class Sources(harness.TestCase):
@@ -64,7 +65,7 @@ class Sources(harness.TestCase):
             os.mknod(self.source / "a-device", stat.S_IFCHR | 0o600,
                      os.makedev(1, 7))  # /dev/full: a read is visible as zeros
             special.append("a-device")
-        report = self.pack(self.source, "--out", self.out, timeout=20)
+        report = self.pack(self.source, "--out", self.out, timeout=HANG_S)
         self.assertEqual(sorted(Path(item["path"]).name for item in report["skipped"]), sorted(special))
         for item in report["skipped"]:
             self.assertTrue(item["reason"])
@@ -75,7 +76,7 @@ class Sources(harness.TestCase):
 
     def test_source_that_is_a_fifo(self):
         os.mkfifo(self.temp / "fifo")
-        finished = harness.run("pack", self.temp / "fifo", "--out", self.out, timeout=20)
+        finished = harness.run("pack", self.temp / "fifo", "--out", self.out, timeout=HANG_S)
         self.assertIn(finished.code, (64, 65, 66), finished)
         self.assert_nothing_published()
 
@@ -92,10 +93,8 @@ class Sources(harness.TestCase):
     def test_file_over_the_capacity_of_a_piece(self):
         with open(self.source / "huge", "wb") as sparse:
             sparse.truncate(1 << 40)
-        started = time.monotonic()
-        finished = self.check(harness.run("pack", self.source, "--out", self.out, timeout=30), 64)
+        finished = self.check(harness.run("pack", self.source, "--out", self.out, timeout=HANG_S), 64)
         self.assertIn("huge", finished.err.decode())
-        self.assertLess(time.monotonic() - started, 25)
         self.assert_nothing_published()
 
     def test_hidden_entries(self):
