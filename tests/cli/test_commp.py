@@ -80,12 +80,6 @@ class Commp(harness.TestCase):
             wrapper=harness.unprivileged(self)),
              77).err.decode())
 
-    def test_more_than_the_largest_piece(self):
-        file = self.temp / "huge"
-        with open(file, "wb") as sparse:
-            sparse.truncate(1 << 40)
-        self.check(harness.run("commp", file, timeout=60), 64)
-
     def test_reader_that_goes_away(self):
         file = self.temp / "payload"
         file.write_bytes(b"x")
