@@ -36,13 +36,28 @@ void PieceStages::digest(Run& run) const {
   if (run.status) digest_run(run, inputs_.profile);
 }
 
+// Late bytes for the page that this run takes over: the page is written by this run or a later one, after they are
+// stored.
+void PieceStages::patch_first_page(Run& run) {
+  size_t position = 0;
+  for (const LateBytes::Extent& extent : run.late.extents) {
+    const uint64_t begin = std::max(extent.offset_bytes, run.pages_begin_bytes());
+    const uint64_t end = extent.offset_bytes + extent.length_bytes;
+    if (begin < end) {
+      const uint8_t* source = run.late.bytes.data() + position + (begin - extent.offset_bytes);
+      std::copy(source, source + (end - begin), run.slot.bytes.data() + (begin - run.pages_begin_bytes()));
+    }
+    position += extent.length_bytes;
+  }
+}
+
 void PieceStages::fill(Run& run) {
   if (!run.status) failed_ = true;
   // After a failure the walk has a gap: nothing behind it can be filled.
   if (failed_.load(std::memory_order_relaxed)) return;
   std::copy(page_start_.begin(), page_start_.end(), run.slot.bytes.begin());
   run.status = filler_.fill(run);
-  // Late bytes for this page come with later runs, and are stored after the run that writes it.
+  patch_first_page(run);
   page_start_.assign(run.last_page().begin(), run.last_page().end());
   if (!run.status) failed_ = true;
 }

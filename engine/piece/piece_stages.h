@@ -33,6 +33,7 @@ class PieceStages {
   Result<PieceOutcome> finish();
 
  private:
+  static void patch_first_page(Run& run);
   Status commit_run(const Run& run);
   Status store_late(const LateBytes& late);
 
