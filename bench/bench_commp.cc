@@ -1,6 +1,6 @@
-// commP of data in memory against what its kernels alone reach, over Google Benchmark. The counters are comparable: bytes are
-// payload bytes everywhere, and `node_limit` is the payload rate that the node kernel alone would allow (4 nodes for 127
-// bytes). Run pairs with --benchmark_enable_random_interleaving=true --benchmark_repetitions=7.
+// commP of data in memory against what its kernels alone reach, over Google Benchmark. The counters are comparable:
+// bytes are payload bytes everywhere, and `node_limit` is the payload rate that the node kernel alone would allow (4
+// nodes for 127 bytes). Run pairs with --benchmark_enable_random_interleaving=true --benchmark_repetitions=7.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>

@@ -1,11 +1,12 @@
 // The bet of "each byte is touched once" (design.md, idea 2), without files: what a run's length costs and gains.
 //
-// A run's bytes are copied into a slot (a warm read), their blocks are digested, then Fr32 and the tree run over the same
-// bytes. Runs of 2 to 32 MiB, blocks of 1 MiB and 16 KiB, on 1, 2 and all threads. Each figure stands beside the limit of
-// the same program run: the time that copy, digest kernel and node kernel alone would need for the same bytes, each on data
-// in cache. "Of limit" compares processor time, so that it means something on a machine that others use too. `apart` does the digests of the whole corpus first and the trees afterwards: what touching once is worth.
-// Resident memory is the high-water mark less the corpus. Medians of alternating rounds; the roots are folded into a hash
-// that must not depend on the row.
+// A run's bytes are copied into a slot (a warm read), their blocks are digested, then Fr32 and the tree run over the
+// same bytes. Runs of 2 to 32 MiB, blocks of 1 MiB and 16 KiB, on 1, 2 and all threads. Each figure stands beside the
+// limit of the same program run: the time that copy, digest kernel and node kernel alone would need for the same bytes,
+// each on data in cache. "Of limit" compares processor time, so that it means something on a machine that others use
+// too. `apart` does the digests of the whole corpus first and the trees afterwards: what touching once is worth.
+// Resident memory is the high-water mark less the corpus. Medians of alternating rounds; the roots are folded into a
+// hash that must not depend on the row.
 //
 //   bench_touch_once [--smoke] [--rounds N]      PIECEWORK_FORCE_VARIANT=... is honoured
 #include <fmt/format.h>
@@ -91,7 +92,8 @@ void for_each_run(size_t run_count, size_t slot_bytes, unsigned thread_count, co
 }
 
 void hash_segments(ByteSpan bytes, Digest32* roots) {
-  for (size_t offset = 0; offset < bytes.size(); offset += kSegmentBytes) *roots++ = engine::segment_root(&bytes[offset]);
+  for (size_t offset = 0; offset < bytes.size(); offset += kSegmentBytes)
+    *roots++ = engine::segment_root(&bytes[offset]);
 }
 
 ByteSpan run_of(ByteSpan corpus, size_t run, size_t run_bytes) {
@@ -163,7 +165,8 @@ void measure_limits(ByteSpan corpus, const std::set<size_t>& block_lengths, Limi
   limits.nodes.push_back(cpu_seconds_of([&] {
                            for (int repeat = 0; repeat < kNodeRepeats; ++repeat)
                              kernels::hash_nodes(target.data(), corpus.data(), kNodeCount);
-                         }) * 4 / (static_cast<double>(kNodeRepeats * kNodeCount) * engine::kQuadBytes));
+                         }) *
+                         4 / (static_cast<double>(kNodeRepeats * kNodeCount) * engine::kQuadBytes));
   for (const size_t block_bytes : block_lengths) {
     std::vector<Digest32> digests;
     const ByteSpan blocks = source.first(align_down(source.size(), block_bytes));
@@ -204,8 +207,8 @@ void print_row(const Row& row, const Outcome& outcome, double ideal_seconds, uin
   const double cpu_seconds = tools::median(outcome.cpu_seconds);
   const std::string run = row.run_segments == 0 ? "apart" : fmt::format("{} MiB", row.run_segments);
   const uint64_t resident_bytes = outcome.resident_bytes - std::min(outcome.resident_bytes, idle_resident_bytes);
-  fmt::print("{:>9} {:>8} {:>8} {:>7.3f} {:>12.3f} {:>7.0f} % {:>13.1f}\n", row.block_bytes / kKiB, row.thread_count, run,
-             corpus_gigabytes / tools::median(outcome.seconds), corpus_gigabytes / cpu_seconds,
+  fmt::print("{:>9} {:>8} {:>8} {:>7.3f} {:>12.3f} {:>7.0f} % {:>13.1f}\n", row.block_bytes / kKiB, row.thread_count,
+             run, corpus_gigabytes / tools::median(outcome.seconds), corpus_gigabytes / cpu_seconds,
              100 * ideal_seconds / cpu_seconds, static_cast<double>(resident_bytes) / kMiB);
 }
 

@@ -68,7 +68,8 @@ Result<double> measure_cold_read(const DiskCorpus& corpus) {
 Result<double> measure_commp_of_file(const MemoryCorpus& memory, const DiskCorpus& corpus, unsigned thread_count) {
   Result<engine::Commp> commp;
   const double seconds = seconds_of([&] {
-    commp = engine::commp_of_file(corpus.large_file.native(), {.thread_count = thread_count, .stop = &stop_requested()});
+    commp =
+        engine::commp_of_file(corpus.large_file.native(), {.thread_count = thread_count, .stop = &stop_requested()});
   });
   if (!commp) return tl::unexpected<Error>(commp.error());
   PIECEWORK_TRY(check_commp(memory, corpus.large_file_copies, *commp));
@@ -132,22 +133,21 @@ Result<DiskCorpus> make_disk_corpus(const std::filesystem::path& directory, cons
 }
 
 void add_disk_figures(BenchSuite& suite, const MemoryCorpus& memory, const DiskCorpus& corpus, unsigned thread_count) {
-  suite.add({.name = "disk_write",
-             .description = "write and fsync of the large file",
-             .measure = [&memory, &corpus] { return measure_write(corpus, memory.bytes); }});
-  suite.add({.name = "disk_read",
-             .description = "read of the large file, cache dropped",
-             .measure = [&corpus] { return measure_cold_read(corpus); }});
+  suite.add({.name = "disk_write", .description = "write and fsync of the large file", .measure = [&memory, &corpus] {
+               return measure_write(corpus, memory.bytes);
+             }});
+  suite.add({.name = "disk_read", .description = "read of the large file, cache dropped", .measure = [&corpus] {
+               return measure_cold_read(corpus);
+             }});
   suite.add({.name = "small_files_read",
              .description = "open, stat, read of 16 KiB files, warm, 1 thread",
              .limit_names = {"copy"},
              .measure = [&corpus] { return measure_small_reads(corpus); }});
-  suite.add({.name = "commp_file",
-             .description = fmt::format("commP of the large file, warm, {} threads", thread_count),
-             .limit_names = {"commp_memory"},
-             .measure = [&memory, &corpus, thread_count] {
-               return measure_commp_of_file(memory, corpus, thread_count);
-             }});
+  suite.add(
+      {.name = "commp_file",
+       .description = fmt::format("commP of the large file, warm, {} threads", thread_count),
+       .limit_names = {"commp_memory"},
+       .measure = [&memory, &corpus, thread_count] { return measure_commp_of_file(memory, corpus, thread_count); }});
 }
 
 }  // namespace piecework::tools

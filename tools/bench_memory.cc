@@ -29,8 +29,7 @@ double measure_nodes(ByteSpan source) {
   constexpr uint64_t kRepeats = kInCacheBytes / (kNodeCount * 2 * kDigestBytes);
   std::vector<uint8_t> nodes(kNodeCount * kDigestBytes);
   const double seconds = seconds_of([&] {
-    for (uint64_t repeat = 0; repeat < kRepeats; ++repeat)
-      kernels::hash_nodes(nodes.data(), source.data(), kNodeCount);
+    for (uint64_t repeat = 0; repeat < kRepeats; ++repeat) kernels::hash_nodes(nodes.data(), source.data(), kNodeCount);
   });
   return rate(kRepeats * kNodeCount * engine::kQuadBytes / 4, seconds);
 }
@@ -92,12 +91,12 @@ Status check_commp(const MemoryCorpus& corpus, uint64_t copies, const engine::Co
 void add_memory_figures(BenchSuite& suite, const MemoryCorpus& corpus, unsigned thread_count) {
   const ByteSpan bytes = corpus.bytes;
   suite.add({.name = "copy", .description = "copy in memory", .measure = [=] { return measure_copy(bytes); }});
-  suite.add({.name = "node_kernel",
-             .description = "tree node kernel, as payload",
-             .measure = [=] { return measure_nodes(bytes); }});
-  suite.add({.name = "digest_stream",
-             .description = "SHA-256 of one stream",
-             .measure = [=] { return measure_stream(bytes); }});
+  suite.add({.name = "node_kernel", .description = "tree node kernel, as payload", .measure = [=] {
+               return measure_nodes(bytes);
+             }});
+  suite.add({.name = "digest_stream", .description = "SHA-256 of one stream", .measure = [=] {
+               return measure_stream(bytes);
+             }});
   suite.add({.name = "block_digests_1mib",
              .description = "digests of 1 MiB blocks",
              .limit_names = {"digest_stream"},

@@ -9,8 +9,8 @@
 
 namespace piecework::tools {
 
-// Input in memory, always the same, with the segment roots that the scalar kernels give it: every measured commP is checked
-// against them.
+// Input in memory, always the same, with the segment roots that the scalar kernels give it: every measured commP is
+// checked against them.
 struct MemoryCorpus {
   std::vector<uint8_t> bytes;  // whole segments, a power of two of them
   std::vector<Digest32> scalar_segment_roots;

@@ -1,5 +1,5 @@
-// A set of speeds measured together: every round measures each once, so that figures of one round can be compared even on a
-// machine that others use; what is reported are medians, each beside the limit that the same run measured.
+// A set of speeds measured together: every round measures each once, so that figures of one round can be compared even
+// on a machine that others use; what is reported are medians, each beside the limit that the same run measured.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,7 @@ struct Figure {
   // Figures of the same suite whose work this one does too, one after the other: it cannot be faster than all of them
   // together. Empty where this one is a limit itself.
   std::vector<std::string> limit_names = {};
-  double limit_factor = 1;  // times their speed, e.g. the number of threads
+  double limit_factor = 1;                       // times their speed, e.g. the number of threads
   std::function<Result<double>()> measure = {};  // bytes per second of one try
   std::vector<double> rounds_bytes_per_second = {};
 

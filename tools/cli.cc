@@ -43,7 +43,8 @@ void add_size_flag(CLI::App& command, const std::string& flag, uint64_t& target_
 }
 
 void add_memory_flag(CLI::App& command, uint64_t& memory_bytes) {
-  add_size_flag(command, "--memory", memory_bytes, "Memory to stay within (default: 256MiB, and 24MiB for each thread over 4)");
+  add_size_flag(command, "--memory", memory_bytes,
+                "Memory to stay within (default: 256MiB, and 24MiB for each thread over 4)");
 }
 
 }  // namespace piecework::tools

@@ -1,6 +1,7 @@
 // What the commands share: how a command is declared over CLI11, and the flags that several have.
 //
-// CLI11 reports wrong usage by exceptions; main.cc catches them. Nothing else in the program throws across a file's border.
+// CLI11 reports wrong usage by exceptions; main.cc catches them. Nothing else in the program throws across a file's
+// border.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -13,8 +14,8 @@
 
 namespace piecework::tools {
 
-// What the parsed command line asks for. `run` returns the exit code of a job that came to an end (0, or the command's own
-// verdict such as 65 of verify), or the error that stopped it.
+// What the parsed command line asks for. `run` returns the exit code of a job that came to an end (0, or the command's
+// own verdict such as 65 of verify), or the error that stopped it.
 struct Invocation {
   std::function<Result<int>()> run;
 };
@@ -32,7 +33,8 @@ CLI::App* add_command(CLI::App& app, const CommandText& text);
 void add_threads_flag(CLI::App& command, unsigned& thread_count);
 // --json.
 void add_json_flag(CLI::App& command, bool& json);
-// A flag whose value is a size such as 256MiB (tools/sizes.h). `target_bytes` keeps its value where the flag is missing.
+// A flag whose value is a size such as 256MiB (tools/sizes.h). `target_bytes` keeps its value where the flag is
+// missing.
 void add_size_flag(CLI::App& command, const std::string& flag, uint64_t& target_bytes, const std::string& description);
 // --memory SIZE. `memory_bytes` keeps its value (0: the default for the thread count) where the flag is missing.
 void add_memory_flag(CLI::App& command, uint64_t& memory_bytes);

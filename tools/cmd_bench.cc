@@ -67,9 +67,8 @@ Json active_variants_json() {
 }
 
 Json figure_json(const BenchSuite& suite, const Figure& figure) {
-  Json object = {{"name", figure.name},
-                 {"description", figure.description},
-                 {"bytes_per_second", figure.bytes_per_second()}};
+  Json object = {
+      {"name", figure.name}, {"description", figure.description}, {"bytes_per_second", figure.bytes_per_second()}};
   if (const double limit = suite.limit_of(figure); limit > 0) {
     object["limit"] = figure.limit_text();
     object["limit_bytes_per_second"] = limit;
@@ -103,7 +102,8 @@ std::string as_text(const BenchFlags& flags, const BenchReport& report) {
   for (const Figure& figure : report.suite.figures()) {
     text += fmt::format("{:<52} {:>11}", figure.description, format_rate(figure.bytes_per_second()));
     if (const double limit = report.suite.limit_of(figure); limit > 0)
-      text += fmt::format("  {:>5.2f} x {} ({})", figure.bytes_per_second() / limit, figure.limit_text(), format_rate(limit));
+      text += fmt::format("  {:>5.2f} x {} ({})", figure.bytes_per_second() / limit, figure.limit_text(),
+                          format_rate(limit));
     text += "\n";
   }
   return text;
@@ -128,7 +128,9 @@ void add_bench_command(CLI::App& app, Invocation& invocation) {
                                         .example = "piecework bench --dir /data/scratch --json"});
   command->add_option("--dir", flags->directory, "Where to put the corpora while it runs (default: $TMPDIR or /tmp)")
       ->type_name("DIR");
-  command->add_option("--rounds", flags->round_count, "Rounds to take medians of")->type_name("N")->check(CLI::Range(1, 1000));
+  command->add_option("--rounds", flags->round_count, "Rounds to take medians of")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1000));
   command->add_flag("--smoke", flags->smoke, "One round over tiny corpora: does it run at all?");
   add_threads_flag(*command, flags->thread_count);
   add_json_flag(*command, flags->json);

@@ -47,9 +47,9 @@ Status print_commp(const engine::Commp& commp, bool json) {
 
 Result<int> run_commp(const CommpFlags& flags) {
   const engine::CommpOptions options{.thread_count = flags.thread_count, .stop = &stop_requested()};
-  PIECEWORK_ASSIGN(const engine::Commp commp,
-                   flags.path == "-" ? engine::commp_of_descriptor(STDIN_FILENO, "standard input", options)
-                                     : engine::commp_of_file(flags.path, options));
+  PIECEWORK_ASSIGN(const engine::Commp commp, flags.path == "-"
+                                                  ? engine::commp_of_descriptor(STDIN_FILENO, "standard input", options)
+                                                  : engine::commp_of_file(flags.path, options));
   warn_about_size(commp);
   PIECEWORK_TRY(print_commp(commp, flags.json));
   return kExitDone;

@@ -1,8 +1,8 @@
 // `piecework fr32 [--unpad] < IN > OUT`: the Fr32 bytes of a payload, and back. Source: formats.md 8.
 //
-// A filter with one buffer on each side. Padding fills a last quad that is not whole with zero bytes, as commP does; it does
-// not fill up to a power of two. Unpadding needs whole padded quads, and refuses bytes whose two top bits are set: they are
-// not Fr32.
+// A filter with one buffer on each side. Padding fills a last quad that is not whole with zero bytes, as commP does; it
+// does not fill up to a power of two. Unpadding needs whole padded quads, and refuses bytes whose two top bits are set:
+// they are not Fr32.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -77,8 +77,9 @@ Status check_fr32(ByteSpan padded, uint64_t offset_bytes) {
                             kPaddedQuadBytes));
   for (size_t last = kLeafBytes - 1; last < padded.size(); last += kLeafBytes) {
     if (padded[last] > 0x3F)
-      return fail(ErrorCode::kCorrupt, ErrorSide::kSource,
-                  fmt::format("standard input at {}: the two top bits of a leaf are set; not Fr32", offset_bytes + last));
+      return fail(
+          ErrorCode::kCorrupt, ErrorSide::kSource,
+          fmt::format("standard input at {}: the two top bits of a leaf are set; not Fr32", offset_bytes + last));
   }
   return {};
 }

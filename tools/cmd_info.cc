@@ -98,7 +98,8 @@ std::string as_text(const Info& info) {
     const char mark = variant.active ? '*' : variant.supported ? ' ' : '-';
     text += fmt::format("  {} {:<14} {}\n", mark, variant.kernel, variant.name);
   }
-  text += fmt::format("io_uring       {}: {}\n", info.io_uring.available ? "yes" : "no", printable(info.io_uring.detail));
+  text +=
+      fmt::format("io_uring       {}: {}\n", info.io_uring.available ? "yes" : "no", printable(info.io_uring.detail));
   text += fmt::format("memory budget  {} (--memory)\n", format_bytes(info.memory_budget_bytes));
   text += fmt::format("largest piece  {} padded\n", format_bytes(engine::kPieceBytesMax));
   text += fmt::format("open files     {}\n", limit_text(info.open_files_max, fmt::format("{}", info.open_files_max)));

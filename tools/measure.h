@@ -1,4 +1,5 @@
-// What every measurement shares: a clock, medians, incompressible input. Header only, so that the programs in bench/ use it too.
+// What every measurement shares: a clock, medians, incompressible input. Header only, so that the programs in bench/
+// use it too.
 #pragma once
 
 #include <time.h>
@@ -21,7 +22,8 @@ double seconds_of(const Work& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Processor seconds of all threads of this process while `work` runs: what a figure costs, whoever else uses the machine.
+// Processor seconds of all threads of this process while `work` runs: what a figure costs, whoever else uses the
+// machine.
 template <class Work>
 double cpu_seconds_of(const Work& work) {
   const auto now = [] {

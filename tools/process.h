@@ -16,17 +16,19 @@ inline constexpr unsigned kThreadsMax = 1024;
 // Processors that this process may run on (its affinity mask), from 1 to kThreadsMax.
 unsigned usable_thread_count();
 
-// True once SIGINT or SIGTERM arrived: finish what can be resumed later, then return kCancelled. Safe for concurrent use.
+// True once SIGINT or SIGTERM arrived: finish what can be resumed later, then return kCancelled. Safe for concurrent
+// use.
 const std::atomic<bool>& stop_requested();
 
-// Sets the flag above on the first SIGINT or SIGTERM; a second one kills. Blocking reads return EINTR, as the caller must
-// look at the flag. SIGPIPE is ignored: a closed pipe is an error of the write.
+// Sets the flag above on the first SIGINT or SIGTERM; a second one kills. Blocking reads return EINTR, as the caller
+// must look at the flag. SIGPIPE is ignored: a closed pipe is an error of the write.
 void install_signal_handlers();
 
 // Prints one line "piecework: <message>" to stderr, with control bytes escaped.
 void print_message(std::string_view message);
 
-// Memory that a job stays within where --memory is not given: 256 MiB with up to 4 threads, 24 MiB for each further one.
+// Memory that a job stays within where --memory is not given: 256 MiB with up to 4 threads, 24 MiB for each further
+// one.
 uint64_t default_memory_bytes(unsigned thread_count);
 
 // Every kernel's variants, in order of preference.

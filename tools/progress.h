@@ -1,7 +1,7 @@
 // Progress of long work on stderr: a line that redraws itself on a terminal, a line every 30 s elsewhere.
 //
-// The engine counts in atomics and knows nothing of this; the printer samples them on a thread of its own, so that a stalled
-// disk is seen as a stall.
+// The engine counts in atomics and knows nothing of this; the printer samples them on a thread of its own, so that a
+// stalled disk is seen as a stall.
 #pragma once
 
 #include <condition_variable>
@@ -16,8 +16,8 @@ namespace piecework::tools {
 
 class ProgressPrinter {
  public:
-  // `sample` is called on the printer's thread until the destructor returns: it may only read what is safe to read there,
-  // and what it reads outlives the printer. `label` ("packing") begins every line.
+  // `sample` is called on the printer's thread until the destructor returns: it may only read what is safe to read
+  // there, and what it reads outlives the printer. `label` ("packing") begins every line.
   ProgressPrinter(std::string label, std::function<ProgressSnapshot()> sample);
   // Stops the thread and clears the terminal's line.
   ~ProgressPrinter();

@@ -56,10 +56,12 @@ std::string format_progress(const ProgressSnapshot& snapshot, const RateEstimato
   std::string text = format_bytes(snapshot.done_bytes);
   if (snapshot.total_bytes > 0) {
     const double fraction = static_cast<double>(snapshot.done_bytes) / static_cast<double>(snapshot.total_bytes);
-    text += fmt::format(" of {} ({:.0f} %)", format_bytes(snapshot.total_bytes), std::min(100.0, std::floor(100 * fraction)));
+    text += fmt::format(" of {} ({:.0f} %)", format_bytes(snapshot.total_bytes),
+                        std::min(100.0, std::floor(100 * fraction)));
   }
   text += ", " + format_rate(rate.bytes_per_second());
-  if (const std::optional<double> seconds = rate.seconds_left(snapshot)) text += ", " + format_duration(*seconds) + " left";
+  if (const std::optional<double> seconds = rate.seconds_left(snapshot))
+    text += ", " + format_duration(*seconds) + " left";
   return text;
 }
 

@@ -19,8 +19,7 @@ struct Unit {
   std::string_view name;
   uint64_t factor_bytes;
 };
-constexpr std::array<Unit, 6> kUnits{
-    {{"", 1}, {"b", 1}, {"kib", kKiB}, {"mib", kMiB}, {"gib", kGiB}, {"tib", kTiB}}};
+constexpr std::array<Unit, 6> kUnits{{{"", 1}, {"b", 1}, {"kib", kKiB}, {"mib", kMiB}, {"gib", kGiB}, {"tib", kTiB}}};
 
 std::string lower_case(std::string_view text) {
   std::string lower(text);

@@ -13,8 +13,8 @@ namespace piecework::tools {
 // Errors: kInvalidArgument (config), with what is accepted.
 Result<uint64_t> parse_size(std::string_view text);
 
-// Padded bytes of a piece size: a size as above that is a power of two from 128 B to 64 GiB, or "pdp", the largest piece
-// that PDP providers take (1 GiB padded, 1,065,353,216 bytes of payload). Errors: kInvalidArgument (config).
+// Padded bytes of a piece size: a size as above that is a power of two from 128 B to 64 GiB, or "pdp", the largest
+// piece that PDP providers take (1 GiB padded, 1,065,353,216 bytes of payload). Errors: kInvalidArgument (config).
 Result<uint64_t> parse_piece_size(std::string_view text);
 
 // "0 B", "1023 B", "1.5 KiB", "32.0 GiB".

@@ -14,7 +14,11 @@ Json object_with(std::string_view path) {
 
 TEST(SetPathTest, Utf8IsText) {
   EXPECT_EQ(object_with("a/b.txt").dump(), R"({"path":"a/b.txt"})");
-  EXPECT_EQ(object_with("gr\xc3\xbc\xc3\x9f" "e").dump(), "{\"path\":\"gr\xc3\xbc\xc3\x9f" "e\"}");
+  EXPECT_EQ(object_with("gr\xc3\xbc\xc3\x9f"
+                        "e")
+                .dump(),
+            "{\"path\":\"gr\xc3\xbc\xc3\x9f"
+            "e\"}");
   EXPECT_EQ(object_with("tab\t").dump(), R"({"path":"tab\t"})");
 }
 

@@ -20,8 +20,7 @@ TEST(RateEstimatorTest, SteadyWorkIsMeasuredFromTheSecondSample) {
 
 TEST(RateEstimatorTest, UnevenSamplesOfSteadyWorkDoNotMatter) {
   RateEstimator rate;
-  for (const double seconds : {0.0, 0.1, 5.0, 5.2, 40.0})
-    rate.add(seconds, static_cast<uint64_t>(seconds * 1e6));
+  for (const double seconds : {0.0, 0.1, 5.0, 5.2, 40.0}) rate.add(seconds, static_cast<uint64_t>(seconds * 1e6));
   EXPECT_NEAR(rate.bytes_per_second(), 1e6, 1);
 }
 
