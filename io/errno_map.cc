@@ -74,6 +74,8 @@ constexpr std::array kRules{
     ErrnoRule{Kind::kWrite, EPERM, kFail, Code::kPermission, "the file is sealed or immutable"},
     ErrnoRule{Kind::kWrite, ENOMEM, kFail, Code::kResourceExhausted, "the kernel is out of memory"},
     ErrnoRule{Kind::kWrite, EIO, kFail, Code::kIo, "the medium failed"},
+    ErrnoRule{Kind::kWrite, EINVAL, kFail, Code::kIo,
+              "an O_DIRECT write stopped short between two blocks, or the device wants another alignment"},
     ErrnoRule{Kind::kWrite, ETIMEDOUT, kFail, Code::kIo, "the device or the server stopped answering"},
     // ---- fsync, fdatasync: nothing here is ever tried again ----
     ErrnoRule{Kind::kSync, EINTR, kFail, Code::kIo, "whether the bytes reached the medium is unknown"},
