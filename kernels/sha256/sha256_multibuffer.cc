@@ -148,16 +148,11 @@ class LaneScheduler {
     }
     const size_t last = --live_count_;
     if (index == last) return;
+    // The moved lane may be at work on lanes_[last].blocks. It may stay so: no job waits, so nothing writes there again.
     lanes_[index] = lanes_[last];
-    data_[index] = works_on_own_blocks(last) ? lanes_[index].blocks + (data_[last] - lanes_[last].blocks) : data_[last];
+    data_[index] = data_[last];
     block_count_[index] = block_count_[last];
     for (size_t i = 0; i < 8; ++i) state_[i][index] = state_[i][last];
-  }
-
-  // True where the lane works on its own copy of the message's head or end.
-  bool works_on_own_blocks(size_t index) const noexcept {
-    const Part next = lanes_[index].next_part;
-    return next == Part::kBody || next == Part::kDone;
   }
 
   alignas(64) uint32_t state_[8][kLanesMax];
