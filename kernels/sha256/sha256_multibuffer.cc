@@ -148,7 +148,8 @@ class LaneScheduler {
     }
     const size_t last = --live_count_;
     if (index == last) return;
-    // The moved lane may be at work on lanes_[last].blocks. It may stay so: no job waits, so nothing writes there again.
+    // The moved lane may be at work on lanes_[last].blocks. It may stay so: no job waits, so nothing writes there
+    // again.
     lanes_[index] = lanes_[last];
     data_[index] = data_[last];
     block_count_[index] = block_count_[last];
