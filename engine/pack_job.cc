@@ -12,7 +12,9 @@ namespace {
 // What the program needs beside the pipeline's slots: code, plan frames, kernels' stacks, waiting segments,
 // compressors.
 constexpr uint64_t kBaseBytes = 40 * kMiB;
-constexpr uint64_t kSlotBytes = 8 * kMiB;
+// Sixteen blocks of 1 MiB, one for each lane of the widest digest kernel, with their headers and a parent node: eight
+// MiB would leave half the lanes empty and cost a sixth of the speed.
+constexpr uint64_t kSlotBytes = 16 * kMiB + 128 * kKiB;
 // A run's events, names and spool beside its buffer.
 constexpr uint64_t kSlotOverheadBytes = 3 * kMiB;
 
@@ -93,8 +95,8 @@ Result<PipelineLimits> pipeline_limits(unsigned thread_count, uint64_t memory_by
                 fmt::format("--memory {} bytes is too little: at least {} are needed", memory_bytes,
                             kBaseBytes + kSlotsMin * (kSlotBytes + kSlotOverheadBytes)));
   }
-  // Each worker has one run at hand, one is being read and one written; more would only hold memory.
-  limits.slot_count = static_cast<uint32_t>(std::min<uint64_t>(affordable, thread_count + 4));
+  // Each worker has one run at hand, one is read, one written, one waits; more would only hold memory.
+  limits.slot_count = static_cast<uint32_t>(std::min<uint64_t>(affordable, thread_count + 3));
   return limits;
 }
 
