@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <oneapi/tbb/global_control.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -29,10 +28,7 @@ Result<std::unique_ptr<PlanReader>> make_stored_plan(const SourceSet& sources, c
                                                      const std::vector<SkippedItem>& excluded) {
   PIECEWORK_ASSIGN(const io::OutputDirectory plans, output.subdirectory("plans"));
   PIECEWORK_ASSIGN(const auto identity, identity_of(output));
-  const std::string attempt = fmt::format("plan-{}", getpid());
-  PIECEWORK_ASSIGN(std::optional<io::PublishedFile> file,
-                   io::PublishedFile::open(plans, attempt, io::PublishedFile::Mode::kFresh));
-  if (!file) return fail(ErrorCode::kConflict, ErrorSide::kInternal, "a temporary plan of this process is locked");
+  PIECEWORK_ASSIGN(io::PublishedFile file, io::open_unshared(plans, "plan"));
   const PlanRequest plan_request{.options = request.options,
                                  .on_source_error = request.on_source_error,
                                  .excluded_directories = {identity},
@@ -40,9 +36,9 @@ Result<std::unique_ptr<PlanReader>> make_stored_plan(const SourceSet& sources, c
                                  .thread_count = request.thread_count,
                                  .stop = request.stop,
                                  .progress = request.progress != nullptr ? &request.progress->plan : nullptr};
-  PIECEWORK_ASSIGN(const PlanSummary summary, make_plan(sources, plan_request, file->path()));
-  PIECEWORK_ASSIGN(const io::CommitOutcome outcome, file->commit(summary.digest_text()));
-  if (outcome == io::CommitOutcome::kAlreadyExists) PIECEWORK_TRY(file->discard());
+  PIECEWORK_ASSIGN(const PlanSummary summary, make_plan(sources, plan_request, file.path()));
+  PIECEWORK_ASSIGN(const io::CommitOutcome outcome, file.commit(summary.digest_text()));
+  if (outcome == io::CommitOutcome::kAlreadyExists) PIECEWORK_TRY(file.discard());
   return PlanReader::open(plans.path_of(summary.digest_text()));
 }
 

@@ -220,6 +220,17 @@ Status PublishedFile::discard() {
   return status;
 }
 
+Result<PublishedFile> open_unshared(const OutputDirectory& directory, std::string_view what) {
+  constexpr int kAttemptsMax = 1000;
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    PIECEWORK_ASSIGN(std::optional<PublishedFile> file,
+                     PublishedFile::open(directory, fmt::format("{}-{}", what, attempt), PublishedFile::Mode::kFresh));
+    if (file) return std::move(*file);
+  }
+  return fail(ErrorCode::kConflict, ErrorSide::kDestination,
+              fmt::format("{} attempts are at work in '{}' already", kAttemptsMax, printable(directory.path())));
+}
+
 Result<CommitOutcome> publish_bytes(const OutputDirectory& directory, std::string_view name, ByteSpan bytes) {
   PIECEWORK_ASSIGN(std::optional<PublishedFile> file,
                    PublishedFile::open(directory, name, PublishedFile::Mode::kFresh));

@@ -116,6 +116,11 @@ class PublishedFile {
   bool keep_temporary_ = false;
 };
 
+// A fresh temporary for work that several attempts may do at once, each on its own (making a plan): the first of
+// "<what>-0", "<what>-1", ... that no other attempt holds. So what a killed attempt has left is replaced by the next
+// one and does not pile up. Errors: the destination's; kConflict where 1,000 attempts hold theirs.
+Result<PublishedFile> open_unshared(const OutputDirectory& directory, std::string_view what);
+
 // Publishes a small file in one call (a receipt, a plan): open fresh, write, commit.
 // Errors: also kConflict where another attempt is writing the same name right now.
 Result<CommitOutcome> publish_bytes(const OutputDirectory& directory, std::string_view name, ByteSpan bytes);

@@ -120,6 +120,16 @@ TEST_F(PublishTest, OneAttemptAtATime) {
   EXPECT_TRUE(another_name->has_value());
 }
 
+TEST_F(PublishTest, UnsharedTemporariesAreApartAndReplaceWhatWasAbandoned) {
+  write_file(temp_ / ".piecework-plan-0.tmp", "left by a killed attempt");
+  const Result<PublishedFile> first = open_unshared(*directory_, "plan");
+  const Result<PublishedFile> second = open_unshared(*directory_, "plan");
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->path(), directory_->path_of(".piecework-plan-0.tmp"));
+  EXPECT_EQ(*first->size_bytes(), 0u);
+  EXPECT_EQ(second->path(), directory_->path_of(".piecework-plan-1.tmp"));
+}
+
 // After a crash between link and unlink both names are one file: starting anew must not empty the published one.
 TEST_F(PublishTest, APublishedFileSurvivesItsLeftOverTemporary) {
   for (const Mode mode : {Mode::kFresh, Mode::kAdopt}) {
