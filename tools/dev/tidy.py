@@ -40,6 +40,7 @@ CONFINED_INCLUDES = [
       "engine/restore/verify.cc", "engine/piece/commp.cc")),
     ("liburing", re.compile(r"<liburing"), ("io/uring_backend.cc",)),
     ("SQLite", re.compile(r"<sqlite3"), ("engine/record/sqlite.h", "engine/record/sqlite.cc")),
+    ("leveldb", re.compile(r"<leveldb/"), ("engine/store/leveldb_reader.h", "engine/store/leveldb_reader.cc")),
     ("ISA-L", re.compile(r"<isa-l|<isal"), ("kernels/isal.cc",)),
     ("CLI11", re.compile(r"<CLI/"), ("tools/",)),
     ("intrinsics", re.compile(r"<(immintrin|x86intrin|simde)"), ("kernels/",)),
