@@ -33,6 +33,8 @@ Result<std::unique_ptr<PlanReader>> make_stored_plan(const SourceSet& sources, c
                                  .on_source_error = request.on_source_error,
                                  .excluded_directories = {identity},
                                  .excluded_items = excluded,
+                                 .roots_path = request.roots_path,
+                                 .scratch_path = plans.path(),
                                  .thread_count = request.thread_count,
                                  .stop = request.stop,
                                  .progress = request.progress != nullptr ? &request.progress->plan : nullptr};

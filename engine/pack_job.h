@@ -24,6 +24,7 @@ struct PackRequest {
   std::string plan_path;          // an existing plan, or empty: one is made
   std::vector<uint32_t> batches;  // of an existing plan; empty: all
   std::string output_path;
+  std::string roots_path;  // see PlanRequest
   PlanOptions options;
   SourceErrorPolicy on_source_error = SourceErrorPolicy::kFail;
   bool store_car = true;

@@ -56,6 +56,7 @@ Result<engine::PackRequest> request_of(const PackFlags& flags) {
   request.sources = sources_of(flags.plan);
   request.plan_path = flags.plan_path;
   request.output_path = flags.out_path;
+  request.roots_path = flags.plan.roots_path;
   PIECEWORK_ASSIGN(request.options, plan_options(flags.plan));
   PIECEWORK_ASSIGN(request.on_source_error, source_error_policy(flags.plan));
   PIECEWORK_ASSIGN(request.backend, backend_kind(flags.io));

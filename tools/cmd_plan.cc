@@ -101,6 +101,8 @@ Result<engine::PlanSummary> write_plan(const PlanCommandFlags& flags, engine::Pl
   PIECEWORK_TRY(io::check_file_name(name));
   PIECEWORK_ASSIGN(const io::OutputDirectory directory, io::OutputDirectory::open_or_create(directory_path));
   PIECEWORK_ASSIGN(io::PublishedFile file, io::open_unshared(directory, "plan"));
+  request.roots_path = flags.plan.roots_path;
+  request.scratch_path = directory.path();
   PIECEWORK_ASSIGN(engine::PlanSummary plan, engine::make_plan(opened, request, file.path()));
   PIECEWORK_ASSIGN(const io::CommitOutcome outcome, file.commit(name));
   if (outcome == io::CommitOutcome::kPublished) return plan;

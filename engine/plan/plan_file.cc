@@ -9,15 +9,15 @@
 namespace piecework::engine {
 namespace {
 
-constexpr uint64_t kFormatVersion = 1;
+constexpr uint64_t kFormatVersion = 2;
 constexpr size_t kFrameBytes = 256 * 1024;
 // A frame holds whole records; the largest has a mark for every chunk of the largest file.
 constexpr uint64_t kFrameBytesMax = uint64_t{1} << 30;
 
 constexpr char kSchema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;"
-    "CREATE TABLE sources(position INTEGER PRIMARY KEY, name BLOB NOT NULL, path BLOB NOT NULL, is_directory INTEGER "
-    "NOT NULL)"
+    "CREATE TABLE sources(position INTEGER PRIMARY KEY, name BLOB NOT NULL, path BLOB NOT NULL, kind INTEGER NOT "
+    "NULL)"
     " STRICT;"
     "CREATE TABLE skipped(position INTEGER PRIMARY KEY, path BLOB NOT NULL, reason TEXT NOT NULL, batch INTEGER NOT "
     "NULL)"
@@ -31,7 +31,7 @@ constexpr char kSchema[] =
 
 kernels::Sha256 batch_hasher(const PlanOptions& options) {
   kernels::Sha256 hasher;
-  hasher.append(as_bytes("piecework batch 1\n"));
+  hasher.append(as_bytes("piecework batch 2\n"));
   hasher.append(as_bytes(options.canonical_text()));
   hasher.append(as_bytes("\n"));
   return hasher;
@@ -39,7 +39,7 @@ kernels::Sha256 batch_hasher(const PlanOptions& options) {
 
 Digest32 plan_digest(const PlanSummary& summary) {
   kernels::Sha256 hasher;
-  hasher.append(as_bytes("piecework plan 1\n"));
+  hasher.append(as_bytes("piecework plan 2\n"));
   hasher.append(as_bytes(summary.options.canonical_text()));
   hasher.append(as_bytes("\n"));
   for (const Source& source : summary.sources) {
@@ -64,6 +64,7 @@ nlohmann::json options_to_json(const PlanOptions& options, bool root_joins_sourc
           {"dedup", dedup_name(options.dedup)},
           {"items", item_policy_name(options.items)},
           {"include_hidden", options.include_hidden},
+          {"one_item_per_piece", options.one_item_per_piece},
           {"piece_size", options.piece_size_text},
           {"payload_bytes_max", options.payload_bytes_max},
           {"root_joins_sources", root_joins_sources}};
@@ -92,6 +93,7 @@ Status options_from_json(const std::string& text, const std::string& path, PlanS
     PIECEWORK_ASSIGN(options.dedup, dedup_by_name(json.at("dedup").get<std::string>()));
     PIECEWORK_ASSIGN(options.items, item_policy_by_name(json.at("items").get<std::string>()));
     options.include_hidden = json.at("include_hidden").get<bool>();
+    options.one_item_per_piece = json.at("one_item_per_piece").get<bool>();
     options.piece_size_text = json.at("piece_size").get<std::string>();
     options.payload_bytes_max = json.at("payload_bytes_max").get<uint64_t>();
     summary.root_joins_sources = json.at("root_joins_sources").get<bool>();
@@ -158,11 +160,11 @@ Result<std::unique_ptr<PlanWriter>> PlanWriter::create(const std::string& path, 
   return writer;
 }
 
-Status PlanWriter::add_batch(BatchLayout& layout) {
+Status PlanWriter::add_batch(BatchLayout& layout, DagRecords* dags) {
   PlannedBatch batch;
   batch.batch = static_cast<uint32_t>(summary_.batches.size());
   sink_->begin(batch.batch, summary_.options);
-  batch.totals = layout.emit(sink_.get());
+  batch.totals = layout.emit(sink_.get(), dags);
   PIECEWORK_ASSIGN(batch.digest, sink_->end());
   summary_.batches.push_back(batch);
   return {};
@@ -184,7 +186,7 @@ Result<PlanSummary> PlanWriter::finish(const Inventory& inventory, std::vector<S
     for (size_t i = 0; i < summary_.sources.size(); ++i) {
       const Source& source = summary_.sources[i];
       source_row.bind(1, i).bind_blob(2, as_bytes(source.name)).bind_blob(3, as_bytes(source.path));
-      PIECEWORK_TRY(source_row.bind(4, source.is_directory).run());
+      PIECEWORK_TRY(source_row.bind(4, static_cast<uint64_t>(source.kind)).run());
     }
     PIECEWORK_ASSIGN(Statement skipped_row, database_.prepare("INSERT INTO skipped VALUES(?, ?, ?, ?)"));
     for (size_t i = 0; i < summary_.skipped.size(); ++i) {
@@ -249,13 +251,14 @@ Status PlanReader::read_summary(const std::string& path) {
   }
   PIECEWORK_ASSIGN(const std::string options, value_of("options"));
   PIECEWORK_TRY(options_from_json(options, path, summary_));
-  PIECEWORK_ASSIGN(Statement sources,
-                   database_.prepare("SELECT name, path, is_directory FROM sources ORDER BY position"));
+  PIECEWORK_ASSIGN(Statement sources, database_.prepare("SELECT name, path, kind FROM sources ORDER BY position"));
   for (;;) {
     PIECEWORK_ASSIGN(const bool row, sources.step());
     if (!row) break;
+    const uint64_t kind = sources.column_uint64(2);
+    if (kind > static_cast<uint64_t>(SourceKind::kCar)) return damaged(path, "it has a source of an unknown kind");
     summary_.sources.push_back({std::string(as_text(sources.column_blob(0))),
-                                std::string(as_text(sources.column_blob(1))), sources.column_uint64(2) != 0});
+                                std::string(as_text(sources.column_blob(1))), static_cast<SourceKind>(kind)});
   }
   PIECEWORK_ASSIGN(Statement skipped, database_.prepare("SELECT path, reason, batch FROM skipped ORDER BY position"));
   for (;;) {

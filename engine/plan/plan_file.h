@@ -7,7 +7,7 @@
 //   batches(batch, digest, totals...)
 //   records(batch, sequence, raw_bytes, data)   layout records (record_codec.h) in zstd frames of about 256 KiB
 //
-// batch digest = SHA-256("piecework batch 1\n" options "\n" records), plan digest = SHA-256("piecework plan 1\n"
+// batch digest = SHA-256("piecework batch 2\n" options "\n" records), plan digest = SHA-256("piecework plan 2\n"
 // options "\n" for every source: its name's length and name; then the batch digests).
 #pragma once
 
@@ -49,8 +49,8 @@ class PlanWriter {
   static Result<std::unique_ptr<PlanWriter>> create(const std::string& path, const PlanOptions& options);
   ~PlanWriter();
 
-  // Appends the next batch.
-  Status add_batch(BatchLayout& layout);
+  // Appends the next batch; `dags` gives the records of stored DAGs in it.
+  Status add_batch(BatchLayout& layout, DagRecords* dags = nullptr);
   Result<PlanSummary> finish(const Inventory& inventory, std::vector<SkippedItem> skipped);
 
  private:

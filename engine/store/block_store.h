@@ -12,6 +12,7 @@
 
 #include "engine/codec/cid.h"
 #include "kernels/base/error.h"
+#include "kernels/base/units.h"
 
 namespace piecework::engine {
 
@@ -21,6 +22,9 @@ struct BlockPlace {
   uint64_t offset_bytes = 0;  // of the block's data in that file
   uint64_t length_bytes = 0;  // of the data
 };
+
+// A longer block is refused before memory is taken for it: what CAR readers take (formats.md 11; bitswap moves 2 MiB).
+inline constexpr uint64_t kStoreBlockBytesMax = 8 * kMiB;
 
 // Thread-compatible.
 class BlockStore {
@@ -34,9 +38,8 @@ class BlockStore {
   virtual Status read(const CidView& cid, const BlockPlace& place, std::vector<uint8_t>& target) = 0;
   // "path" or "path at offset", for messages.
   virtual std::string describe(const CidView& cid, const BlockPlace& place) const = 0;
-
-  // A longer block is refused before memory is taken for it (bitswap moves 2 MiB, CAR readers 8 MiB).
-  static constexpr uint64_t kStoreBlockBytesMax = 8 << 20;
+  // The error for a block that find() does not know, with all that can be said about it. May take long.
+  virtual Error missing(const CidView& cid) const = 0;
 };
 
 }  // namespace piecework::engine

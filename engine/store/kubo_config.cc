@@ -99,8 +99,8 @@ Result<uint32_t> parse_kubo_version(std::string_view text) {
   uint32_t version = 0;
   const auto [end, fault] = std::from_chars(digits.data(), digits.data() + digits.size(), version);
   if (fault != std::errc() || end != digits.data() + digits.size()) {
-    return corrupt(fmt::format("expected the repository's version, a number; found '{}'",
-                               printable(text.substr(0, 32))));
+    return corrupt(
+        fmt::format("expected the repository's version, a number; found '{}'", printable(text.substr(0, 32))));
   }
   if (version < kKuboVersionMin) {
     return unsupported(fmt::format("version {}: before {} blocks had other names; run `ipfs repo migrate` once",

@@ -92,8 +92,11 @@ Status visit_database(const LeveldbReader& database, const KuboRootVisitor& visi
   const auto visit_pin = [&visit](std::string_view key, ByteSpan value) -> Status {
     const Result<PinRecord> pin = decode_pin_record(value);
     if (!pin) {
-      return ask_for_roots({pin.error().code, pin.error().side, 0,
-                            fmt::format("the pin '{}': {}", printable(key), pin.error().message), {}});
+      return ask_for_roots({pin.error().code,
+                            pin.error().side,
+                            0,
+                            fmt::format("the pin '{}': {}", printable(key), pin.error().message),
+                            {}});
     }
     const bool is_direct = pin->mode == PinMode::kDirect;
     return visit({pin->cid, is_direct ? KuboRootKind::kDirectPin : KuboRootKind::kRecursivePin, pin->name});
@@ -104,8 +107,11 @@ Status visit_database(const LeveldbReader& database, const KuboRootVisitor& visi
   if (!mfs_root->has_value()) return {};
   const Result<CidView> cid = decode_cid(as_bytes(**mfs_root));
   if (!cid) {
-    return ask_for_roots({cid.error().code, cid.error().side, 0,
-                          fmt::format("the MFS root '{}': {}", kMfsRootKey, cid.error().message), {}});
+    return ask_for_roots({cid.error().code,
+                          cid.error().side,
+                          0,
+                          fmt::format("the MFS root '{}': {}", kMfsRootKey, cid.error().message),
+                          {}});
   }
   return visit({*cid, KuboRootKind::kMfsRoot, {}});
 }
@@ -135,7 +141,9 @@ Result<PinRecord> decode_pin_record(ByteSpan record) {
 Status visit_kubo_roots(const KuboRepo& repo, const std::string& scratch_directory, const KuboRootVisitor& visit) {
   const KuboMount& mount = repo.datastore().root;
   if (mount.type != "levelds") {
-    return ask_for_roots({ErrorCode::kUnsupported, ErrorSide::kSource, 0,
+    return ask_for_roots({ErrorCode::kUnsupported,
+                          ErrorSide::kSource,
+                          0,
                           fmt::format("'{}' keeps its pins in a datastore of type '{}', not in a leveldb",
                                       printable(repo.path()), printable(mount.type)),
                           {}});

@@ -59,8 +59,8 @@ Status check_agreement(const KuboMount& mount, const io::FlatfsStore& blocks, co
   return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
               fmt::format("'{}' has the shard function '{}', but '{}/SHARDING' has '{}': kubo opens neither; correct "
                           "the one that the directories under it do not follow",
-                          printable(spec_path), printable(mount.shard_function),
-                          printable(blocks.directory().path()), blocks.sharding().text()));
+                          printable(spec_path), printable(mount.shard_function), printable(blocks.directory().path()),
+                          blocks.sharding().text()));
 }
 
 tl::unexpected<Error> empty_block(std::string_view path) {
@@ -153,11 +153,13 @@ Result<ByteSpan> KuboRepo::read(const CidView& cid, DigestCheck check, std::vect
 
 Error KuboRepo::explain_missing(const CidView& cid) const {
   const std::string key = flatfs_key_of(cid.multihash);
-  std::string message = fmt::format("block {} is missing: no file '{}'", cid_text(cid.bytes),
-                                    printable(blocks_.full_path(key)));
+  std::string message =
+      fmt::format("block {} is missing: no file '{}'", cid_text(cid.bytes), printable(blocks_.full_path(key)));
   const std::string old_key = encode_base32_upper(cid.bytes);
   if (cid.version == 1 && io::is_flatfs_key(old_key) && blocks_.block_bytes(old_key)) {
-    return {ErrorCode::kUnsupported, ErrorSide::kConfig, 0,
+    return {ErrorCode::kUnsupported,
+            ErrorSide::kConfig,
+            0,
             fmt::format("{}; '{}' is its file in a repository of before version {}: run `ipfs repo migrate` once, then "
                         "this again",
                         message, printable(blocks_.full_path(old_key)), kKuboVersionMin),

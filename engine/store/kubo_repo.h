@@ -18,21 +18,19 @@
 #include <vector>
 
 #include "engine/codec/cid.h"
+#include "engine/store/block_store.h"
 #include "io/flatfs.h"
 #include "kernels/base/bytes.h"
 #include "kernels/base/error.h"
-#include "kernels/base/units.h"
 
 namespace piecework::engine {
 
 inline constexpr uint32_t kKuboVersionMin = 12;  // keys are multihashes from here on
-// Longer files are no blocks: what is accepted from CARs (formats.md 11).
-inline constexpr uint64_t kStoreBlockBytesMax = 32 * kMiB;
 
 // What is mounted at one place, as datastore_spec has it.
 struct KuboMount {
-  std::string type;  // "flatfs", "levelds", "badgerds", "pebbleds", ...
-  std::string path;  // as written there: absolute, or relative to the repository
+  std::string type;            // "flatfs", "levelds", "badgerds", "pebbleds", ...
+  std::string path;            // as written there: absolute, or relative to the repository
   std::string shard_function;  // of a flatfs
 };
 
@@ -66,8 +64,8 @@ enum class StoreEntryKind : uint8_t {
 // Views are valid during the visit.
 struct StoreEntry {
   StoreEntryKind kind = StoreEntryKind::kBlock;
-  Multihash multihash;        // of kBlock, kMisplaced and kEmpty
-  ByteSpan multihash_bytes;   // its encoding: with 01 55 before it, a CIDv1 raw
+  Multihash multihash;       // of kBlock, kMisplaced and kEmpty
+  ByteSpan multihash_bytes;  // its encoding: with 01 55 before it, a CIDv1 raw
   uint64_t length_bytes = 0;
   std::string_view path;  // <shard>/<name>, in the directory of blocks
 };

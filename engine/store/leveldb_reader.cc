@@ -78,8 +78,11 @@ void LeveldbReader::RemoveDirectory::operator()(const std::string* path) const {
 
 Error LeveldbReader::error(std::string_view what, std::string_view leveldb_message) const {
   const ErrorCode code = leveldb_message.starts_with("IO error") ? ErrorCode::kIo : ErrorCode::kCorrupt;
-  return {code, ErrorSide::kSource, 0,
-          fmt::format("{} '{}': {}", what, printable(source_path_), printable(leveldb_message)), {}};
+  return {code,
+          ErrorSide::kSource,
+          0,
+          fmt::format("{} '{}': {}", what, printable(source_path_), printable(leveldb_message)),
+          {}};
 }
 
 // goleveldb holds flock(2) on LOCK, exclusively to write; leveldb a POSIX lock. Neither waits.

@@ -153,6 +153,13 @@ def files_below(root):
     return sorted(str(p.relative_to(root)) for p in Path(root).rglob("*") if p.is_file() and not p.is_symlink())
 
 
+def file_rows(out, piece):
+    """The rows of <piece>.files.ndjson.zst, in order."""
+    table = Path(out) / f"{piece['piece_cid_v1']}.files.ndjson.zst"
+    lines = subprocess.run(["zstd", "-dc", str(table)], capture_output=True, check=True).stdout.splitlines()
+    return [json.loads(line) for line in lines]
+
+
 class TestCase(unittest.TestCase):
     """A test with a temporary directory (self.temp) and assertions that print the whole command where they fail."""
 
