@@ -52,6 +52,44 @@ Digest32 plan_digest(const PlanSummary& summary) {
   return hasher.finish();
 }
 
+void append_number(kernels::Sha256& hasher, uint64_t number) {
+  uint8_t bytes[8];
+  store_le<uint64_t>(bytes, number);
+  hasher.append(bytes);
+}
+
+void append_text(kernels::Sha256& hasher, std::string_view text) {
+  append_number(hasher, text.size());
+  hasher.append(as_bytes(text));
+}
+
+// Of what the plan's digest does not cover, because it follows from the records or does not decide bytes: receipts
+// repeat it, so an edited plan must not get through with it.
+Digest32 summary_digest(const PlanSummary& summary) {
+  kernels::Sha256 hasher;
+  hasher.append(as_bytes("piecework summary 1\n"));
+  append_number(hasher, summary.root_joins_sources);
+  append_number(hasher, summary.sources.size());
+  for (const Source& source : summary.sources) {
+    append_text(hasher, source.path);
+    append_number(hasher, static_cast<uint64_t>(source.kind));
+  }
+  append_number(hasher, summary.skipped.size());
+  for (const SkippedItem& item : summary.skipped) {
+    append_text(hasher, item.path);
+    append_text(hasher, item.reason);
+    append_number(hasher, item.batch);
+  }
+  for (const PlannedBatch& batch : summary.batches) {
+    const LayoutTotals& totals = batch.totals;
+    for (const uint64_t number : {totals.car_bytes, totals.block_count, totals.file_count, totals.source_bytes,
+                                  totals.duplicate_bytes, uint64_t{totals.class_count}}) {
+      append_number(hasher, number);
+    }
+  }
+  return hasher.finish();
+}
+
 nlohmann::json options_to_json(const PlanOptions& options, bool root_joins_sources) {
   const Profile& profile = options.profile;
   return {{"profile", profile.name},
@@ -89,9 +127,11 @@ Status options_from_json(const std::string& text, const std::string& path, PlanS
     profile.hamt_rule =
         json.at("hamt_rule").get<std::string>() == "block-bytes" ? HamtRule::kBlockBytes : HamtRule::kLinksBytes;
     profile.hamt_threshold_bytes = json.at("hamt_threshold_bytes").get<uint64_t>();
-    PIECEWORK_TRY(check_profile(profile));
-    PIECEWORK_ASSIGN(options.dedup, dedup_by_name(json.at("dedup").get<std::string>()));
-    PIECEWORK_ASSIGN(options.items, item_policy_by_name(json.at("items").get<std::string>()));
+    const Result<Dedup> dedup = dedup_by_name(json.at("dedup").get<std::string>());
+    const Result<ItemPolicy> items = item_policy_by_name(json.at("items").get<std::string>());
+    if (!check_profile(profile) || !dedup || !items) return damaged(path, "its options are none of this version");
+    options.dedup = *dedup;
+    options.items = *items;
     options.include_hidden = json.at("include_hidden").get<bool>();
     options.one_item_per_piece = json.at("one_item_per_piece").get<bool>();
     options.piece_size_text = json.at("piece_size").get<std::string>();
@@ -180,6 +220,8 @@ Result<PlanSummary> PlanWriter::finish(const Inventory& inventory, std::vector<S
     PIECEWORK_ASSIGN(Statement meta, database_.prepare("INSERT INTO meta VALUES(?, ?)"));
     PIECEWORK_TRY(meta.bind_text(1, "format").bind_text(2, fmt::format("{}", kFormatVersion)).run());
     PIECEWORK_TRY(meta.bind_text(1, "digest").bind_text(2, to_hex(summary_.digest)).run());
+    const std::string summary = to_hex(summary_digest(summary_));
+    PIECEWORK_TRY(meta.bind_text(1, "summary").bind_text(2, summary).run());
     const std::string options = options_to_json(summary_.options, summary_.root_joins_sources).dump();
     PIECEWORK_TRY(meta.bind_text(1, "options").bind_text(2, options).run());
     PIECEWORK_ASSIGN(Statement source_row, database_.prepare("INSERT INTO sources VALUES(?, ?, ?, ?)"));
@@ -284,7 +326,10 @@ Status PlanReader::read_summary(const std::string& path) {
   }
   summary_.digest = plan_digest(summary_);
   PIECEWORK_ASSIGN(const std::string digest, value_of("digest"));
-  if (digest != to_hex(summary_.digest)) return damaged(path, "it does not match its own digest");
+  PIECEWORK_ASSIGN(const std::string summary, value_of("summary"));
+  if (digest != to_hex(summary_.digest) || summary != to_hex(summary_digest(summary_))) {
+    return damaged(path, "it does not match its own digest");
+  }
   return {};
 }
 
