@@ -87,20 +87,6 @@ Status publish(const io::OutputDirectory& output, io::PublishedFile& file, const
                           printable(output.path_of(name))));
 }
 
-// Done: the receipt, the sidecars and, if wanted, a CAR of the right length are there.
-Result<bool> is_done(const io::OutputDirectory& output, const Receipt& receipt, bool store_car) {
-  for (const std::string& name :
-       {tree_name(receipt.piece_cid_v1), nodes_name(receipt.piece_cid_v1), files_name(receipt.piece_cid_v1)}) {
-    PIECEWORK_ASSIGN(const std::optional<io::File> file, output.try_open(name));
-    if (!file) return false;
-  }
-  if (!store_car) return true;
-  PIECEWORK_ASSIGN(const std::optional<io::File> car, output.try_open(car_name(receipt.piece_cid_v1)));
-  if (!car) return false;
-  PIECEWORK_ASSIGN(const io::FileStamp stamp, car->stamp());
-  return stamp.size_bytes == receipt.payload_bytes;
-}
-
 SidecarContent content_of(ByteSpan bytes) { return {bytes.size(), kernels::sha256(bytes)}; }
 
 Receipt make_receipt(const PlanSummary& plan, const PlannedBatch& batch, const PieceOutcome& piece) {
@@ -131,17 +117,12 @@ Status check_equals(const Receipt& ours, const Receipt& published) {
 
 }  // namespace
 
-std::string car_name(const std::string& piece_cid_v1) { return piece_cid_v1 + ".car"; }
-std::string tree_name(const std::string& piece_cid_v1) { return piece_cid_v1 + ".tree"; }
-std::string nodes_name(const std::string& piece_cid_v1) { return piece_cid_v1 + ".nodes"; }
-std::string files_name(const std::string& piece_cid_v1) { return piece_cid_v1 + ".files.ndjson.zst"; }
-
 Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet& sources,
                                const io::OutputDirectory& output, io::Backend& backend, const PackSettings& settings) {
   const PlanSummary& summary = plan.summary();
   const PlannedBatch& planned = summary.batches[batch];
   PIECEWORK_ASSIGN(const io::OutputDirectory receipts, receipts_directory(output, summary.digest_text()));
-  PIECEWORK_ASSIGN(const std::optional<Receipt> earlier, read_receipt(receipts, batch));
+  PIECEWORK_ASSIGN(const std::optional<Receipt> earlier, read_receipt(receipts, summary.digest_text(), batch));
   if (earlier) {
     PIECEWORK_ASSIGN(const bool done, is_done(output, *earlier, settings.store_car));
     if (done) return PackedBatch{*earlier, true, 0, 0};
@@ -193,7 +174,7 @@ Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet
   const std::string text = receipt.to_json();
   PIECEWORK_ASSIGN(const io::CommitOutcome outcome, io::publish_bytes(receipts, receipt_name(batch), as_bytes(text)));
   if (outcome == io::CommitOutcome::kAlreadyExists) {
-    PIECEWORK_ASSIGN(const std::optional<Receipt> published, read_receipt(receipts, batch));
+    PIECEWORK_ASSIGN(const std::optional<Receipt> published, read_receipt(receipts, summary.digest_text(), batch));
     if (published) PIECEWORK_TRY(check_equals(receipt, *published));
   }
   return PackedBatch{std::move(receipt), false, piece.waiting_segments_max, piece.waiting_bytes_max};

@@ -6,7 +6,7 @@
 
 #include "engine/piece/piece_pipeline.h"
 #include "engine/plan/plan_file.h"
-#include "engine/record/receipt.h"
+#include "engine/record/batch_state.h"
 #include "io/publish.h"
 
 namespace piecework::engine {
@@ -24,11 +24,6 @@ struct PackedBatch {
   uint64_t waiting_segments_max = 0;
   uint64_t waiting_bytes_max = 0;
 };
-
-std::string car_name(const std::string& piece_cid_v1);    // "<piece>.car"
-std::string tree_name(const std::string& piece_cid_v1);   // "<piece>.tree"
-std::string nodes_name(const std::string& piece_cid_v1);  // "<piece>.nodes"
-std::string files_name(const std::string& piece_cid_v1);  // "<piece>.files.ndjson.zst"
 
 // Packs batch `batch` of `plan`, or finds that it is done already. Names appear in `output` only once their files are
 // complete and durable; the receipt comes last. After a failure nothing is left but what was published before. Errors:

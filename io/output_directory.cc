@@ -31,6 +31,13 @@ std::string parent_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// What was opened, or none where nothing of that name exists.
+Result<std::optional<File>> none_if_missing(Result<File> opened) {
+  if (opened) return std::optional(std::move(*opened));
+  if (opened.error().sys_errno == ENOENT) return std::nullopt;
+  return tl::unexpected<Error>(std::move(opened).error());
+}
+
 Status make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), kDirectoryMode) != 0) {
     if (errno == EEXIST) return {};
@@ -53,6 +60,12 @@ Result<OutputDirectory> OutputDirectory::open_or_create(const std::string& path)
   return OutputDirectory(std::move(directory));
 }
 
+Result<std::optional<OutputDirectory>> OutputDirectory::try_open_directory(const std::string& path) {
+  PIECEWORK_ASSIGN(std::optional<File> directory, none_if_missing(open_named_directory(path, ErrorSide::kDestination)));
+  if (!directory) return std::nullopt;
+  return OutputDirectory(std::move(*directory));
+}
+
 Result<OutputDirectory> OutputDirectory::subdirectory(std::string_view name) const {
   PIECEWORK_TRY(check_file_name(name));
   if (::mkdirat(fd(), std::string(name).c_str(), kDirectoryMode) == 0) {
@@ -64,14 +77,18 @@ Result<OutputDirectory> OutputDirectory::subdirectory(std::string_view name) con
   return OutputDirectory(std::move(child));
 }
 
+Result<std::optional<OutputDirectory>> OutputDirectory::try_subdirectory(std::string_view name) const {
+  PIECEWORK_TRY(check_file_name(name));
+  PIECEWORK_ASSIGN(std::optional<File> child, none_if_missing(open_beneath(directory_, name, kOpenDirectory)));
+  if (!child) return std::nullopt;
+  return OutputDirectory(std::move(*child));
+}
+
 std::string OutputDirectory::path_of(std::string_view name) const { return fmt::format("{}/{}", path(), name); }
 
 Result<std::optional<File>> OutputDirectory::try_open(std::string_view name) const {
   PIECEWORK_TRY(check_file_name(name));
-  Result<File> file = open_beneath(directory_, name);
-  if (file) return std::optional(std::move(*file));
-  if (file.error().sys_errno == ENOENT) return std::nullopt;
-  return tl::unexpected<Error>(std::move(file).error());
+  return none_if_missing(open_beneath(directory_, name));
 }
 
 Status OutputDirectory::remove(std::string_view name) const {

@@ -24,8 +24,12 @@ class OutputDirectory {
  public:
   // Opens `path`, made with its missing parents (mode 0755 less the umask); each new directory's parent is synced.
   static Result<OutputDirectory> open_or_create(const std::string& path);
+  // Opens `path`, or none where it does not exist. Nothing is made.
+  static Result<std::optional<OutputDirectory>> try_open_directory(const std::string& path);
   // The child `name`, made where it is missing.
   Result<OutputDirectory> subdirectory(std::string_view name) const;
+  // The child `name`, or none where it does not exist.
+  Result<std::optional<OutputDirectory>> try_subdirectory(std::string_view name) const;
 
   int fd() const { return directory_.fd(); }
   const std::string& path() const { return directory_.path(); }
