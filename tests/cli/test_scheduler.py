@@ -263,6 +263,17 @@ class Limits(harness.TestCase):
             self.assertIn(b"control group", self.check(finished, 71).err)
         self.assertFalse((self.temp / "other").exists())
 
+    def test_address_space_that_runs_out(self):
+        source = self.temp / "source"
+        harness.make_tree(source, {"file": b"content" * 100})
+        for limit_kib in (24000, 40000, 60000, 80000):
+            limited = ("sh", "-c", f'ulimit -v {limit_kib} && exec "$@"', "sh")
+            if harness.run("--version", wrapper=limited).code != 0:
+                self.skipTest("the program does not start in so little: sanitizers reserve much more")
+            with self.subTest(limit_kib=limit_kib):
+                finished = harness.run("pack", source, "--out", self.temp / "out", "--io", "posix", wrapper=limited)
+                self.check(finished, 71)
+
     def test_descriptors_that_run_out(self):
         source = self.temp / "source"
         harness.make_tree(source, {"file": b"content" * 100})
