@@ -37,13 +37,13 @@ using LinkVisitor = std::function<Status(const CidView& link)>;
 Status visit_block_links(uint64_t codec, ByteSpan block, const LinkVisitor& visit);
 
 // The same into `links`, which is cleared first and keeps its memory; empty after an error. 48 bytes per link, and a
-// link takes at least 5 bytes of its block.
+// link takes at least 8 bytes of its block.
 Status list_block_links(uint64_t codec, ByteSpan block, std::vector<Cid>& links);
 
 // dag-json: visits {"/": "<CID>"}, a map with that one entry, wherever it stands; {"/": {"bytes": ...}} is data and not
 // looked into. Refuses what kubo's decoder refuses: JSON with a fault, text that is not UTF-8, a map key twice, bytes
 // behind the value, a link that is no CID; also nesting deeper than kDagJsonDepthMax. Key order and white space are not
-// checked: kubo's decoder reads them in any form. Beside the block it takes at most 8 bytes per map key.
+// checked: kubo's decoder reads them in any form. Beside the block it takes about 8 bytes per map key.
 Status visit_dag_json_links(ByteSpan block, const LinkVisitor& visit);
 
 }  // namespace piecework::engine
