@@ -7,8 +7,8 @@
 //
 // Links come in stored order, duplicates included. Nothing recurses, memory does not grow with what a block declares.
 //
-// An identity CID carries its data inline: it is never a block of its own, and callers neither look it up nor write it.
-// A linked identity CID may itself link on, though (an inline dag-pb node): hand its digest to visit_block_links.
+// An identity CID carries its data inline: no store has a block for it, and it is never missing. It may itself link on
+// (an inline dag-pb node): hand its digest to visit_block_links. `ipfs dag export` writes a section for it (kubo 0.43).
 #pragma once
 
 #include <cstdint>

@@ -3,13 +3,19 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <leveldb/c.h>
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <set>
+#include <tuple>
 
 #include "engine/codec/block_links.h"
+#include "engine/codec/dag_cbor.h"
+#include "kernels/base/varint.h"
+#include "kernels/sha256/sha256.h"
 #include "tests/engine/codec/hex_bytes.h"
 #include "tests/support/golden.h"
 #include "tests/support/temp_dir.h"
@@ -91,6 +97,138 @@ TEST(PinRecord, MetadataMayNestToALimit) {
   EXPECT_TRUE(decode(nested(kPinDepthMax)));
   EXPECT_FALSE(decode(nested(kPinDepthMax + 1)));
   EXPECT_FALSE(decode(nested(100'000)));
+}
+
+// ---- A repository of kubo's: tests/vectors/kubo ----
+
+using Root = std::tuple<std::string, std::string, std::string>;  // CID, kind, name
+
+Result<std::set<Root>> roots_of(const fs::path& repo_path) {
+  PIECEWORK_ASSIGN(const KuboRepo repo, KuboRepo::open(repo_path));
+  const TempDir scratch;
+  std::set<Root> roots;
+  PIECEWORK_TRY(visit_kubo_roots(repo, scratch.path(), [&roots](const KuboRoot& root) -> Status {
+    const char* kind = root.kind == KuboRootKind::kMfsRoot         ? "mfs"
+                       : root.kind == KuboRootKind::kRecursivePin ? "recursive"
+                                                                  : "direct";
+    EXPECT_TRUE(roots.emplace(cid_text(root.cid.bytes), kind, root.name).second);
+    return {};
+  }));
+  EXPECT_TRUE(fs::is_empty(scratch.path()));
+  return roots;
+}
+
+class KuboPinsTest : public ::testing::Test {
+ protected:
+  void SetUp() override { fs::copy(vector_path("kubo/repo"), repo_path(), fs::copy_options::recursive); }
+  fs::path repo_path() const { return temp_ / "repo"; }
+
+  // The error of reading the roots: the source's, and with what to do instead.
+  Error error() const {
+    const Result<std::set<Root>> roots = roots_of(repo_path());
+    EXPECT_FALSE(roots);
+    if (roots) return {};
+    EXPECT_EQ(roots.error().side, ErrorSide::kSource);
+    EXPECT_NE(roots.error().message.find("--roots FILE"), std::string::npos) << roots.error().message;
+    return roots.error();
+  }
+
+  // Adds an entry with leveldb itself.
+  void put(std::string_view key, std::string_view value) const {
+    leveldb_options_t* options = leveldb_options_create();
+    leveldb_writeoptions_t* write_options = leveldb_writeoptions_create();
+    char* message = nullptr;
+    leveldb_t* database = leveldb_open(options, (repo_path() / "datastore").c_str(), &message);
+    ASSERT_EQ(message, nullptr) << message;
+    leveldb_put(database, write_options, key.data(), key.size(), value.data(), value.size(), &message);
+    ASSERT_EQ(message, nullptr) << message;
+    leveldb_close(database);
+    leveldb_writeoptions_destroy(write_options);
+    leveldb_options_destroy(options);
+  }
+
+  TempDir temp_;
+};
+
+TEST_F(KuboPinsTest, FindsThePinsAndTheMfsRootThatKuboLists) {
+  const nlohmann::json expected = testing::load_vectors("kubo/expected.json");
+  std::set<Root> roots;
+  for (const auto& pin : expected.at("pins")) roots.emplace(pin.at("cid"), pin.at("mode"), pin.at("name"));
+  roots.emplace(expected.at("mfs_root"), "mfs", "");
+  EXPECT_EQ(roots.size(), 7u);
+  EXPECT_EQ(roots_of(repo_path()).value(), roots);
+}
+
+TEST_F(KuboPinsTest, AsksForRootsWhereADaemonRuns) {
+  const int lock = ::open((repo_path() / "datastore/LOCK").c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(::flock(lock, LOCK_EX), 0);
+  EXPECT_EQ(error().code, ErrorCode::kUnavailable);
+  ::close(lock);
+}
+
+TEST_F(KuboPinsTest, AsksForRootsWhereTheDatastoreIsNoLeveldb) {
+  fs::remove_all(repo_path() / "datastore");
+  EXPECT_EQ(error().code, ErrorCode::kNotFound);
+  fs::create_directory(repo_path() / "datastore");
+  EXPECT_EQ(error().code, ErrorCode::kUnsupported);
+  std::string spec = testing::read_file(repo_path() / "datastore_spec");
+  spec.replace(spec.find("levelds"), 7, "pebbleds");
+  write_file(repo_path() / "datastore_spec", spec);
+  EXPECT_EQ(error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(error().message.find("pebbleds"), std::string::npos);
+}
+
+TEST_F(KuboPinsTest, NamesThePinThatIsDamaged) {
+  put("/pins/pin/zz-damaged", "\xa1");
+  EXPECT_EQ(error().code, ErrorCode::kCorrupt);
+  EXPECT_NE(error().message.find("/pins/pin/zz-damaged"), std::string::npos) << error().message;
+}
+
+TEST_F(KuboPinsTest, NamesAnMfsRootThatIsDamaged) {
+  put("/local/filesroot", "no CID");
+  EXPECT_EQ(error().code, ErrorCode::kCorrupt);
+  EXPECT_NE(error().message.find("/local/filesroot"), std::string::npos) << error().message;
+}
+
+// Appends varint(length) CID data.
+void append_section(kernels::Sha256& car, uint64_t& car_bytes, ByteSpan cid, ByteSpan data) {
+  std::array<uint8_t, kVarintBytesMax> length;
+  const ByteSpan prefix(length.data(), encode_varint(length.data(), cid.size() + data.size()));
+  for (const ByteSpan part : {prefix, cid, data}) {
+    car.append(part);
+    car_bytes += part.size();
+  }
+}
+
+// Links, lookups and whole CIDs together: depth first, each CID once, is what `ipfs dag export` wrote.
+TEST_F(KuboPinsTest, AWalkOverItsBlocksIsWhatDagExportWrites) {
+  const KuboRepo repo = KuboRepo::open(repo_path()).value();
+  const nlohmann::json expected = testing::load_vectors("kubo/expected.json");
+  std::vector<uint8_t> buffer;
+  std::vector<Cid> links;
+  for (const auto& row : expected.at("exports")) {
+    std::vector<Cid> stack = {parse_cid(row.at("root").get<std::string>()).value()};
+    std::vector<uint8_t> header(car_v1_header_bytes(stack.back().bytes().size()));
+    encode_car_v1_header(header.data(), stack.back().bytes());
+    kernels::Sha256 car;
+    car.append(header);
+    uint64_t car_bytes = header.size();
+    std::set<Cid> seen;
+    while (!stack.empty()) {
+      const Cid cid = stack.back();
+      stack.pop_back();
+      if (!seen.insert(cid).second) continue;
+      // kubo writes a section for an identity CID too, with the data that the CID holds.
+      const Result<ByteSpan> block = cid.view().is_identity() ? cid.view().multihash.digest
+                                                              : repo.read(cid.view(), DigestCheck::kCheck, buffer);
+      ASSERT_TRUE(block) << block.error().message;
+      append_section(car, car_bytes, cid.bytes(), *block);
+      ASSERT_TRUE(list_block_links(cid.view().codec, *block, links));
+      stack.insert(stack.end(), links.rbegin(), links.rend());
+    }
+    EXPECT_EQ(car_bytes, row.at("bytes").get<uint64_t>()) << row;
+    EXPECT_EQ(to_hex(car.finish()), row.at("sha256").get<std::string>()) << row;
+  }
 }
 
 }  // namespace
