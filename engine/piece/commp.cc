@@ -23,6 +23,7 @@
 #include "engine/piece/segment_source.h"
 #include "engine/piece/zero_commitments.h"
 #include "io/file.h"
+#include "kernels/base/thread_order.h"
 
 namespace piecework::engine {
 namespace {
@@ -87,12 +88,14 @@ class CommpPipeline {
   void run() {
     using oneapi::tbb::filter_mode;
     using oneapi::tbb::make_filter;
-    oneapi::tbb::parallel_pipeline(
-        segments_.size(),
-        make_filter<void, Segment*>(filter_mode::serial_in_order,
-                                    [this](oneapi::tbb::flow_control& control) { return next(control); }) &
-            make_filter<Segment*, Segment*>(filter_mode::parallel, [this](Segment* segment) { return hash(segment); }) &
-            make_filter<Segment*, void>(filter_mode::serial_in_order, [this](Segment* segment) { fold(*segment); }));
+    const auto next = order_.serial(next_, [this](oneapi::tbb::flow_control& control) { return this->next(control); });
+    const auto hash = order_.parallel([this](Segment* segment) { return this->hash(segment); });
+    const auto fold = order_.serial(fold_, [this](Segment* segment) { this->fold(*segment); });
+    oneapi::tbb::parallel_pipeline(segments_.size(),
+                                   make_filter<void, Segment*>(filter_mode::serial_in_order, next) &
+                                       make_filter<Segment*, Segment*>(filter_mode::parallel, hash) &
+                                       make_filter<Segment*, void>(filter_mode::serial_in_order, fold));
+    order_.join();
   }
 
   // REQUIRES: run() has returned.
@@ -107,9 +110,13 @@ class CommpPipeline {
  private:
   Segment* next(oneapi::tbb::flow_control& control) {
     Segment& segment = segments_[token_count_++ % segments_.size()];
+    take_over(&segment);  // from fold
     if (!error_.failed()) {
       const Result<bool> more = next_or_stop(segment);
-      if (more && *more) return &segment;
+      if (more && *more) {
+        hand_over(&segment);
+        return &segment;
+      }
       if (!more) error_.set(more.error());
     }
     control.stop();
@@ -122,25 +129,31 @@ class CommpPipeline {
   }
 
   Segment* hash(Segment* segment) {
-    if (Status loaded = source_.load(*segment); !loaded) {
+    take_over(segment);
+    if (Status loaded = source_.load(*segment); loaded)
+      segment->root = root_of_segment(segment->index, {segment->buffer.get(), segment->payload_bytes});
+    else
       error_.set(std::move(loaded).error());
-      return segment;
-    }
-    segment->root = root_of_segment(segment->index, {segment->buffer.get(), segment->payload_bytes});
+    hand_over(segment);
     return segment;
   }
 
   void fold(const Segment& segment) {
+    take_over(&segment);
     if (!roots_) roots_.emplace(height_of_segment(segment.index, segment.payload_bytes));
     roots_->append(segment.root);
     payload_bytes_ += segment.payload_bytes;
     if (options_.done_bytes != nullptr)
       options_.done_bytes->fetch_add(segment.payload_bytes, std::memory_order_relaxed);
+    hand_over(&segment);
   }
 
   SegmentSource& source_;
   const CommpOptions& options_;
   std::vector<Segment> segments_;
+  TaskOrder order_;
+  TaskOrder::SerialStage next_;
+  TaskOrder::SerialStage fold_;
   FirstError error_;
   uint64_t token_count_ = 0;           // serial stage "next"
   std::optional<SubtreeStack> roots_;  // serial stage "fold"
@@ -189,10 +202,10 @@ Result<Commp> commp_of_bytes(ByteSpan bytes, unsigned thread_count) {
     hash_range(0, roots.size());
   } else {
     using Range = oneapi::tbb::blocked_range<size_t>;
-    PIECEWORK_TRY(run_on_threads(thread_count, [&] {
-      oneapi::tbb::parallel_for(Range(0, roots.size()),
-                                [&](const Range& range) { hash_range(range.begin(), range.end()); });
-    }));
+    const TaskOrder order;
+    const auto hash = order.parallel([&](const Range& range) { hash_range(range.begin(), range.end()); });
+    PIECEWORK_TRY(run_on_threads(thread_count, [&] { oneapi::tbb::parallel_for(Range(0, roots.size()), hash); }));
+    order.join();
   }
   return Commp{piece_root(roots, bytes.size()), bytes.size(), padded_bytes_for(bytes.size())};
 }

@@ -6,20 +6,24 @@
 #include <deque>
 
 #include "engine/piece/piece_stages.h"
+#include "kernels/base/thread_order.h"
 
 namespace piecework::engine {
 namespace {
 
 namespace flow = tbb::flow;
 
+struct Token;
+using WorkNode = flow::function_node<Token*, Token*>;
+using AsyncNode = flow::async_node<Token*, Token*>;
+
 // A run and the operation that stores it.
 struct Token {
   Run run;
   io::Operation write;
-  std::function<void()> written;
+  AsyncNode::gateway_type* writer = nullptr;  // whom the end of `write` is told
 };
 
-using AsyncNode = flow::async_node<Token*, Token*>;
 using RecyclingNode = flow::multifunction_node<Token*, std::tuple<Token*>>;
 
 // The wiring. Lives inside the arena for one piece.
@@ -39,64 +43,93 @@ class PieceGraph {
   }
 
   void run() {
-    for (Token& token : tokens_) source_.try_put(&token);
+    for (Token& token : tokens_) {
+      hand_over(&token);
+      source_.try_put(&token);
+    }
     graph_.wait_for_all();
+    order_.join();
   }
 
  private:
+  // To the next stage, as the last thing done to `token`.
+  template <class Port>
+  static void pass_on(Token* token, Port& port) {
+    hand_over(token);
+    port.try_put(token);
+  }
+
   void submit_write(Token* token, AsyncNode::gateway_type& gateway) {
     gateway.reserve_wait();
-    token->written = [token, &gateway] {
-      if (!token->write.result.ok()) {
-        token->run.status =
-            tl::unexpected<Error>(io::operation_error(token->write, ErrorSide::kDestination, "the CAR"));
-      }
-      gateway.try_put(token);
-      gateway.release_wait();
-    };
+    token->writer = &gateway;
     token->write.request = stages_.write_request(token->run);
     token->write.user = token;
-    token->write.complete = [](io::Operation& operation) { static_cast<Token*>(operation.user)->written(); };
+    token->write.complete = [](io::Operation& operation) { written(static_cast<Token*>(operation.user)); };
     backend_.submit(token->write);
+  }
+
+  static void written(Token* token) {
+    AsyncNode::gateway_type& gateway = *token->writer;  // passed on, the token may be written again at once
+    if (!token->write.result.ok()) {
+      token->run.status = tl::unexpected<Error>(io::operation_error(token->write, ErrorSide::kDestination, "the CAR"));
+    }
+    pass_on(token, gateway);
+    gateway.release_wait();
   }
 
   PieceStages& stages_;
   std::deque<Token>& tokens_;
   io::Backend& backend_;
+  TaskOrder order_;
+  TaskOrder::SerialStage sourcing_;
+  TaskOrder::SerialStage filling_;
+  TaskOrder::SerialStage committing_;
   flow::graph graph_;
 
-  RecyclingNode source_{graph_, flow::serial, [this](Token* token, RecyclingNode::output_ports_type& ports) {
-                          if (stages_.source(token->run)) std::get<0>(ports).try_put(token);
-                        }};
-  AsyncNode read_{graph_, flow::unlimited, [this](Token* token, AsyncNode::gateway_type& gateway) {
+  RecyclingNode source_{graph_, flow::serial,
+                        order_.serial(sourcing_, [this](Token* token, RecyclingNode::output_ports_type& ports) {
+                          take_over(token);
+                          if (stages_.source(token->run)) pass_on(token, std::get<0>(ports));
+                        })};
+  AsyncNode read_{graph_, flow::unlimited, order_.parallel([this](Token* token, AsyncNode::gateway_type& gateway) {
+                    take_over(token);
                     gateway.reserve_wait();
                     stages_.read(token->run, [token, &gateway] {
-                      gateway.try_put(token);
+                      pass_on(token, gateway);
                       gateway.release_wait();
                     });
-                  }};
-  flow::function_node<Token*, Token*> digest_{graph_, flow::unlimited, [this](Token* token) {
-                                                stages_.digest(token->run);
-                                                return token;
-                                              }};
+                  })};
+  WorkNode digest_{graph_, flow::unlimited, order_.parallel([this](Token* token) {
+                     take_over(token);
+                     stages_.digest(token->run);
+                     hand_over(token);
+                     return token;
+                   })};
   flow::sequencer_node<Token*> fill_order_{graph_, [](Token* token) { return token->run.sequence; }};
-  flow::function_node<Token*, Token*> fill_{graph_, flow::serial, [this](Token* token) {
-                                              stages_.fill(token->run);
-                                              return token;
-                                            }};
-  flow::function_node<Token*, Token*> hash_{graph_, flow::unlimited, [this](Token* token) {
-                                              stages_.hash(token->run);
-                                              return token;
-                                            }};
-  AsyncNode write_{graph_, flow::unlimited, [this](Token* token, AsyncNode::gateway_type& gateway) {
+  WorkNode fill_{graph_, flow::serial, order_.serial(filling_, [this](Token* token) {
+                   take_over(token);
+                   stages_.fill(token->run);
+                   hand_over(token);
+                   return token;
+                 })};
+  WorkNode hash_{graph_, flow::unlimited, order_.parallel([this](Token* token) {
+                   take_over(token);
+                   stages_.hash(token->run);
+                   hand_over(token);
+                   return token;
+                 })};
+  AsyncNode write_{graph_, flow::unlimited, order_.parallel([this](Token* token, AsyncNode::gateway_type& gateway) {
+                     take_over(token);
                      if (stages_.wants_write(token->run)) return submit_write(token, gateway);
-                     gateway.try_put(token);
-                   }};
+                     pass_on(token, gateway);
+                   })};
   flow::sequencer_node<Token*> commit_order_{graph_, [](Token* token) { return token->run.sequence; }};
-  RecyclingNode commit_{graph_, flow::serial, [this](Token* token, RecyclingNode::output_ports_type& ports) {
+  RecyclingNode commit_{graph_, flow::serial,
+                        order_.serial(committing_, [this](Token* token, RecyclingNode::output_ports_type& ports) {
+                          take_over(token);
                           stages_.commit(token->run);
-                          std::get<0>(ports).try_put(token);
-                        }};
+                          pass_on(token, std::get<0>(ports));
+                        })};
 };
 
 }  // namespace

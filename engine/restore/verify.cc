@@ -16,6 +16,7 @@
 #include "engine/restore/verify_pass.h"
 #include "io/car_reader.h"
 #include "io/file.h"
+#include "kernels/base/thread_order.h"
 #include "kernels/base/varint.h"
 
 namespace piecework::engine {
@@ -68,9 +69,10 @@ class CarVerification {
       Result<io::CarBatch> batch = reader->next_batch();
       if (!batch) return framing_problem(std::move(batch).error());
       PIECEWORK_TRY(pass.take(*batch));
-      arena_.execute([&pass] {
-        tbb::parallel_for(size_t{0}, pass.task_count(), [&pass](size_t task_index) { pass.run_task(task_index); });
-      });
+      const TaskOrder order;
+      const auto run_task = order.parallel([&pass](size_t task_index) { pass.run_task(task_index); });
+      arena_.execute([&] { tbb::parallel_for(size_t{0}, pass.task_count(), run_task); });
+      order.join();
       pass.settle();
       if (options_.done_bytes != nullptr) *options_.done_bytes += batch->fresh_bytes.size();
       at_end = batch->at_end;
