@@ -6,7 +6,7 @@
 #include <deque>
 
 #include "engine/piece/piece_stages.h"
-#include "kernels/base/thread_order.h"
+#include "engine/task_order.h"
 
 namespace piecework::engine {
 namespace {
@@ -29,8 +29,8 @@ using RecyclingNode = flow::multifunction_node<Token*, std::tuple<Token*>>;
 // The wiring. Lives inside the arena for one piece.
 class PieceGraph {
  public:
-  PieceGraph(PieceStages& stages, std::deque<Token>& tokens, io::Backend& backend)
-      : stages_(stages), tokens_(tokens), backend_(backend) {
+  PieceGraph(PieceStages& stages, std::deque<Token>& tokens, io::Backend& backend, const TaskOrder& order)
+      : stages_(stages), tokens_(tokens), backend_(backend), order_(order) {
     flow::make_edge(flow::output_port<0>(source_), read_);
     flow::make_edge(read_, digest_);
     flow::make_edge(digest_, fill_order_);
@@ -43,22 +43,11 @@ class PieceGraph {
   }
 
   void run() {
-    for (Token& token : tokens_) {
-      hand_over(&token);
-      source_.try_put(&token);
-    }
+    for (Token& token : tokens_) pass_on(&token, source_);
     graph_.wait_for_all();
-    order_.join();
   }
 
  private:
-  // To the next stage, as the last thing done to `token`.
-  template <class Port>
-  static void pass_on(Token* token, Port& port) {
-    hand_over(token);
-    port.try_put(token);
-  }
-
   void submit_write(Token* token, AsyncNode::gateway_type& gateway) {
     gateway.reserve_wait();
     token->writer = &gateway;
@@ -80,7 +69,7 @@ class PieceGraph {
   PieceStages& stages_;
   std::deque<Token>& tokens_;
   io::Backend& backend_;
-  TaskOrder order_;
+  const TaskOrder& order_;
   TaskOrder::SerialStage sourcing_;
   TaskOrder::SerialStage filling_;
   TaskOrder::SerialStage committing_;
@@ -143,10 +132,12 @@ Result<PieceOutcome> run_piece(BatchReader records, ClassStore classes, const Pi
   for (Token& token : tokens) token.run.slot = *pool->try_acquire();
   PieceStages stages(std::move(records), std::move(classes), inputs);
   tbb::task_arena arena(static_cast<int>(limits.thread_count));
+  const TaskOrder order(arena);
   arena.execute([&] {
-    PieceGraph graph(stages, tokens, inputs.backend);
+    PieceGraph graph(stages, tokens, inputs.backend, order);
     graph.run();
   });
+  order.join();
   for (Token& token : tokens) pool->release(token.run.slot.index);
   return stages.finish();
 }

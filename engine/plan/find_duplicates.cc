@@ -9,7 +9,7 @@
 #include <mutex>
 #include <optional>
 
-#include "kernels/base/thread_order.h"
+#include "engine/task_order.h"
 #include "kernels/base/units.h"
 #include "kernels/checksum/xxh3.h"
 #include "kernels/sha256/sha256.h"
@@ -68,7 +68,7 @@ class FilePass {
                     const std::function<Status(const FileToRead&, const io::File&)>& read) {
     std::mutex mutex;
     std::optional<std::pair<size_t, Error>> first;  // the error of the earliest file, whatever the timing
-    const TaskOrder order;
+    const TaskOrder order(arena_);
     const auto read_file = order.parallel([&](size_t i) {
       if (search_.stop != nullptr && search_.stop->load(std::memory_order_relaxed)) return;
       Status status = read_one(round[i], read);
