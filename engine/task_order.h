@@ -137,12 +137,19 @@ class TaskOrder {
   char end_ = 0;
 };
 
-// port.try_put(token), from a body or a thread that is none of oneTBB's.
 template <class Token, class Port>
 void pass_on(Token* token, Port& port) {
   hand_over(token);
   const Watching in_library(false);
   port.try_put(token);
+}
+
+template <class Token, class Gateway>
+void pass_back(Token* token, Gateway& gateway) {
+  hand_over(token);
+  const Watching in_library(false);
+  gateway.try_put(token);
+  gateway.release_wait();
 }
 
 }  // namespace piecework::engine
@@ -182,11 +189,16 @@ class TaskOrder {
   void join() const {}
 };
 
-// hand_over(token), then port.try_put(token): to the next stage of a flow graph.
+// To the next stage of a flow graph, as the last thing done to `token`. Safe for concurrent use, as is the next.
 template <class Token, class Port>
 void pass_on(Token* token, Port& port) {
-  hand_over(token);
   port.try_put(token);
+}
+// The same from work outside the graph, for which gateway.reserve_wait() was called. `gateway` may be gone afterwards.
+template <class Token, class Gateway>
+void pass_back(Token* token, Gateway& gateway) {
+  gateway.try_put(token);
+  gateway.release_wait();
 }
 
 }  // namespace piecework::engine

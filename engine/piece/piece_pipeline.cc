@@ -62,8 +62,7 @@ class PieceGraph {
     if (!token->write.result.ok()) {
       token->run.status = tl::unexpected<Error>(io::operation_error(token->write, ErrorSide::kDestination, "the CAR"));
     }
-    pass_on(token, gateway);
-    gateway.release_wait();
+    pass_back(token, gateway);
   }
 
   PieceStages& stages_;
@@ -83,10 +82,7 @@ class PieceGraph {
   AsyncNode read_{graph_, flow::unlimited, order_.parallel([this](Token* token, AsyncNode::gateway_type& gateway) {
                     take_over(token);
                     gateway.reserve_wait();
-                    stages_.read(token->run, [token, &gateway] {
-                      pass_on(token, gateway);
-                      gateway.release_wait();
-                    });
+                    stages_.read(token->run, [token, &gateway] { pass_back(token, gateway); });
                   })};
   WorkNode digest_{graph_, flow::unlimited, order_.parallel([this](Token* token) {
                      take_over(token);
