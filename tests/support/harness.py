@@ -81,7 +81,14 @@ def unprivileged(test):
         return ()
     if shutil.which("setpriv") is None:
         test.skipTest("setpriv is missing")
-    return ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    wrapper = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    if subprocess.run([*wrapper, "test", "-x", BINARY], check=False).returncode == 0:
+        return wrapper
+    # The build lies where only root may go (a home directory): a copy of the program takes its place.
+    os.chmod(test.temp, 0o755)
+    copy = shutil.copy(BINARY, test.temp / "piecework-for-all")
+    os.chmod(copy, 0o755)
+    return (*wrapper, "sh", "-c", 'shift; exec "$0" "$@"', str(copy))
 
 
 def sha256_of(path):
