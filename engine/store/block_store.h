@@ -23,8 +23,9 @@ struct BlockPlace {
   uint64_t length_bytes = 0;  // of the data
 };
 
-// A longer block is refused before memory is taken for it: what CAR readers take (formats.md 11; bitswap moves 2 MiB).
-inline constexpr uint64_t kStoreBlockBytesMax = 8 * kMiB;
+// A longer block is refused before memory is taken for it. Bitswap moves 2 MiB and other readers of CARs stop at 8 MiB,
+// so a store says where it has longer ones; up to here they are packed all the same (formats.md 11).
+inline constexpr uint64_t kStoreBlockBytesMax = 32 * kMiB;
 
 // Thread-compatible.
 class BlockStore {
