@@ -7,6 +7,7 @@
 
 #include "engine/codec/dag_cbor.h"
 #include "engine/codec/piece_cid.h"
+#include "engine/pack_limits.h"
 #include "engine/piece/segment_tree.h"
 #include "engine/record/sidecar_content.h"
 #include "io/scratch_file.h"
@@ -145,7 +146,7 @@ Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet
                            .batch = planned,
                            .sources = sources,
                            .backend = backend,
-                           .limits = settings.limits,
+                           .limits = limits_for_batch(settings.limits, planned.totals),
                            .car_fd = files.car ? files.car->fd() : -1,
                            .car_direct_fd = car_direct.get(),
                            .spool = spool,

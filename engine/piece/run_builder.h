@@ -9,8 +9,6 @@
 #include "engine/layout/file_walk.h"
 #include "engine/piece/run.h"
 #include "engine/plan/plan_file.h"
-#include "engine/store/block_store.h"
-#include "kernels/base/varint.h"
 
 namespace piecework::engine {
 
@@ -23,8 +21,9 @@ class RunBuilder {
   // `run` is untouched. The last run has is_last set. Errors: those of the plan.
   Result<bool> build(Run& run);
 
-  // Largest section that a batch may hold; a slot's buffer must be larger.
-  static constexpr uint64_t kSectionBytesMax = kStoreBlockBytesMax + kCidBytesMax + kVarintBytesMax;
+  // Largest section of a file's or directory's node; a slot's buffer must be larger by a page than this, and than what
+  // the batch has of a store (LayoutTotals).
+  static constexpr uint64_t kSectionBytesMax = 3 * kMiB;
 
  private:
   // A node whose children are still coming.
