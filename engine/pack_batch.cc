@@ -20,6 +20,8 @@ struct Temporaries {
   std::optional<io::PublishedFile> tree;
   std::optional<io::PublishedFile> nodes;
   std::optional<io::PublishedFile> files;
+  std::optional<io::PublishedFile> spool;
+  std::optional<io::PublishedFile> lines;
 };
 
 Result<std::optional<io::PublishedFile>> open_temporary(const io::OutputDirectory& output, const std::string& what) {
@@ -35,6 +37,8 @@ Result<Temporaries> open_temporaries(const io::OutputDirectory& output, const st
   PIECEWORK_ASSIGN(files.tree, open_temporary(output, attempt + ".tree"));
   PIECEWORK_ASSIGN(files.nodes, open_temporary(output, attempt + ".nodes"));
   PIECEWORK_ASSIGN(files.files, open_temporary(output, attempt + ".files"));
+  PIECEWORK_ASSIGN(files.spool, open_temporary(output, attempt + ".spool"));
+  PIECEWORK_ASSIGN(files.lines, open_temporary(output, attempt + ".lines"));
   if (store_car) {
     PIECEWORK_ASSIGN(files.car, open_temporary(output, attempt + ".car"));
   }
@@ -154,12 +158,12 @@ Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet
     PIECEWORK_TRY(files.car->reserve(planned.totals.car_bytes));
     car_direct = io::reopen_direct(files.car->fd());
   }
-  PIECEWORK_ASSIGN(NodesSpool spool, NodesSpool::create(output.path()));
+  NodesSpool spool(*files.spool);
   PIECEWORK_ASSIGN(ClassStore classes, ClassStore::create(planned.totals.class_count, output.path()));
   PIECEWORK_ASSIGN(BatchReader records, plan.read_batch(batch));
 
   // From here the batch's sources are read, once.
-  FileTableWriter file_table(*files.files);
+  FileTableWriter file_table(*files.lines, 0);
   const PieceInputs inputs{.profile = summary.options.profile,
                            .batch = planned,
                            .sources = sources,
@@ -178,9 +182,9 @@ Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet
   const ByteSpan tree{piece.segment_roots.front().data(), piece.segment_roots.size() * kDigestBytes};
   PIECEWORK_TRY(files.tree->write(tree, 0));
   receipt.tree = content_of(tree);
-  PIECEWORK_ASSIGN(receipt.files, file_table.finish());
+  PIECEWORK_ASSIGN(receipt.files, file_table.finish(*files.files, settings.stop));
   const uint64_t first_section_bytes = car_v1_header_bytes(piece.root_cid.size());
-  PIECEWORK_ASSIGN(receipt.nodes, spool.finish(piece.spool_bytes, first_section_bytes, *files.nodes));
+  PIECEWORK_ASSIGN(receipt.nodes, spool.finish(piece.spool_bytes, first_section_bytes, *files.nodes, settings.stop));
   if (earlier) PIECEWORK_TRY(check_equals(receipt, *earlier));
 
   // From here names appear; each is complete and durable before the next.

@@ -109,6 +109,10 @@ Result<PieceOutcome> run_piece(BatchReader records, ClassStore classes, const Pi
   std::deque<Token> tokens(limits.slot_count);
   for (Token& token : tokens) token.run.slot = *pool->try_acquire();
   PieceStages stages(std::move(records), std::move(classes), inputs);
+  if (inputs.resume != nullptr) {
+    PIECEWORK_TRY(stages.restore(*inputs.resume));
+    if (inputs.resume->is_complete) return stages.finish();
+  }
   tbb::task_arena arena(static_cast<int>(limits.thread_count));
   arena.execute([&] {
     PieceGraph graph(stages, tokens, inputs.backend);

@@ -12,9 +12,60 @@ namespace piecework::engine {
 PieceStages::PieceStages(BatchReader records, ClassStore classes, const PieceInputs& inputs)
     : inputs_(inputs),
       builder_(std::move(records), inputs.profile, inputs.batch, inputs.limits.events_per_run_max),
-      reader_(inputs.sources, inputs.backend),
+      reader_(inputs.sources, inputs.backend, inputs.stop),
       filler_(inputs.profile, std::move(classes), inputs.files),
       assembler_(inputs.batch.totals.car_bytes) {}
+
+Status PieceStages::restore(const ResumePoint& point) {
+  StateReader reader(point.state);
+  const uint64_t step_count = reader.integer<uint64_t>();
+  PIECEWORK_TRY(check_cut_file(reader));
+  reader.require(point.car_bytes <= inputs_.batch.totals.car_bytes);
+  reader.require(filler_.restore(reader, point.car_bytes) && filler_.spool_bytes() == point.spool_bytes);
+  const ByteSpan page_start = reader.bytes();
+  page_start_.assign(page_start.begin(), page_start.end());
+  reader.require(page_start_.size() == point.car_bytes % kPageBytes);
+  reader.require(assembler_.restore(reader, point.roots));
+  if (!reader.at_end()) {
+    return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+                fmt::format("checkpoint: its state at byte {} makes no sense", point.car_bytes));
+  }
+  if (inputs_.done_bytes != nullptr) inputs_.done_bytes->store(point.car_bytes);
+  return point.is_complete ? Status() : builder_.skip_to(step_count, point.car_bytes);
+}
+
+// A file of which a part is packed must still be the one that this part was read from: size and mtime are compared
+// with the plan when it is opened again, inode and ctime with the checkpoint.
+Status PieceStages::check_cut_file(StateReader& reader) const {
+  if (!reader.flag()) return {};
+  const std::string path(reader.text());
+  const uint64_t inode = reader.integer<uint64_t>();
+  const int64_t ctime_ns = reader.integer<int64_t>();
+  if (!reader.ok() || path.find('\0') != std::string::npos) return {};  // the caller looks at the reader
+  const SourcePlace place = inputs_.sources.place(path);
+  const auto file = io::open_beneath(*place.directory, place.path);
+  const auto stamp = file ? file->stamp() : tl::unexpected<Error>(file.error());
+  if (stamp && stamp->inode == inode && stamp->ctime_ns == ctime_ns) return {};
+  return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+              fmt::format("checkpoint: '{}' is not the file any more of which it holds a part",
+                          inputs_.sources.describe(path)));
+}
+
+// What the source and fill stages are after `run`; commit adds what it knows itself.
+void PieceStages::save_walk(Run& run) const {
+  StateWriter writer(run.state);
+  writer.integer(run.end_position.step_count);
+  const SharedFile* cut = run.end_position.cut_file.get();
+  const bool is_cut = cut != nullptr && cut->file.is_open();
+  writer.flag(is_cut);
+  if (is_cut) {
+    writer.text(run.end_position.cut_path);
+    writer.integer(cut->stamp.inode);
+    writer.integer(cut->stamp.ctime_ns);
+  }
+  filler_.save(writer);
+  writer.bytes(page_start_);
+}
 
 bool PieceStages::source(Run& run) {
   if (failed_.load(std::memory_order_relaxed)) return false;
@@ -26,7 +77,7 @@ bool PieceStages::source(Run& run) {
     return true;
   }
   if (*built && inputs_.stop != nullptr && inputs_.stop->load(std::memory_order_relaxed)) {
-    run.status = fail(ErrorCode::kCancelled, ErrorSide::kInternal, "stopped; run the same command again to go on");
+    run.status = fail(ErrorCode::kCancelled, ErrorSide::kInternal, std::string(kStoppedText));
     failed_ = true;
   }
   return *built;
@@ -59,6 +110,7 @@ void PieceStages::fill(Run& run) {
   run.status = filler_.fill(run);
   patch_first_page(run);
   page_start_.assign(run.last_page().begin(), run.last_page().end());
+  if (run.status && inputs_.checkpoints != nullptr) save_walk(run);
   if (!run.status) failed_ = true;
 }
 
@@ -110,15 +162,44 @@ Status PieceStages::commit_run(const Run& run) {
   return {};
 }
 
+Status PieceStages::note_committed(Run& run) {
+  PIECEWORK_TRY(inputs_.checkpoints->add_classes(run.class_puts));
+  std::swap(state_, run.state);
+  checkpoint_.car_bytes = run.begin_bytes + run.length_bytes;
+  checkpoint_.spool_bytes = run.spool_begin_bytes + run.spool.size();
+  checkpoint_.file_table_bytes = run.file_table_bytes;
+  checkpoint_.is_complete = run.is_last;
+  is_checkpointed_ = false;
+  if (!run.is_last && !inputs_.checkpoints->is_due(checkpoint_.car_bytes)) return {};
+  return append_checkpoint();
+}
+
+Status PieceStages::append_checkpoint() {
+  StateWriter writer(state_);
+  assembler_.save(writer);
+  const std::vector<SegmentRoot> new_roots = assembler_.take_new_roots();
+  checkpoint_.state = state_;
+  checkpoint_.new_roots = new_roots;
+  is_checkpointed_ = true;
+  return inputs_.checkpoints->append(checkpoint_);
+}
+
 void PieceStages::commit(Run& run) {
   if (!status_) return;
-  if (run.status && !failed_.load()) run.status = commit_run(run);
+  // Looked at once: what is committed must be noted, or a checkpoint would be of two different runs.
+  if (run.status && !failed_.load()) {
+    run.status = commit_run(run);
+    if (run.status && inputs_.checkpoints != nullptr) run.status = note_committed(run);
+  }
   if (run.status) return;
   status_ = run.status;
   failed_ = true;
 }
 
 Result<PieceOutcome> PieceStages::finish() {
+  if (!status_ && status_.error().code == ErrorCode::kCancelled && !is_checkpointed_) {
+    PIECEWORK_TRY(append_checkpoint());
+  }
   PIECEWORK_TRY(status_);
   if (!assembler_.complete() || filler_.root_cid().empty()) {
     return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,

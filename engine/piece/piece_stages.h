@@ -16,6 +16,9 @@ class PieceStages {
  public:
   PieceStages(BatchReader records, ClassStore classes, const PieceInputs& inputs);
 
+  // Before the first source(): goes on from a checkpoint. Errors: kCorrupt (config) where it does not fit.
+  Status restore(const ResumePoint& point);
+
   // Fills `run` with the next sections; false: there are none, or the piece has failed.
   bool source(Run& run);
   void read(Run& run, std::function<void()> done) { reader_.read(run, std::move(done)); }
@@ -29,13 +32,17 @@ class PieceStages {
   [[nodiscard]] io::WriteRequest write_request(const Run& run) const;
   void commit(Run& run);
 
-  // After the last commit.
+  // After the last commit. Where the piece was stopped, takes a checkpoint of what is committed.
   Result<PieceOutcome> finish();
 
  private:
   static void patch_first_page(Run& run);
+  Status check_cut_file(StateReader& reader) const;
+  void save_walk(Run& run) const;
   Status commit_run(const Run& run);
   Status store_late(const LateBytes& late);
+  Status note_committed(Run& run);
+  Status append_checkpoint();
 
   const PieceInputs& inputs_;
   RunBuilder builder_;
@@ -45,6 +52,10 @@ class PieceStages {
   std::vector<uint8_t> page_start_;  // of the page that the last filled run ends in
   Status status_;                    // of the earliest failed run; commit() only
   std::atomic<bool> failed_{false};
+  // Of the last committed run; its spans are set when it is handed out.
+  PieceCheckpoint checkpoint_;
+  std::vector<uint8_t> state_;
+  bool is_checkpointed_ = true;
 };
 
 }  // namespace piecework::engine
