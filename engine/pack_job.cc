@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "io/host_identity.h"
+
 namespace piecework::engine {
 namespace {
 
@@ -27,9 +29,12 @@ Result<std::unique_ptr<PlanReader>> make_stored_plan(const SourceSet& sources, c
                                                      const std::vector<SkippedItem>& excluded) {
   PIECEWORK_ASSIGN(const io::OutputDirectory plans, output.subdirectory("plans"));
   PIECEWORK_ASSIGN(const auto identity, identity_of(output));
-  const std::string attempt = fmt::format("plan-{}", getpid());
-  PIECEWORK_ASSIGN(std::optional<io::PublishedFile> file,
-                   io::PublishedFile::open(plans, attempt, io::PublishedFile::Mode::kFresh));
+  // Names of this machine's processes alone: others, that share the directory, may have the same numbers.
+  const std::string prefix = fmt::format("plan-{}-", io::host_identity().short_name());
+  PIECEWORK_TRY(io::remove_abandoned(plans, prefix));
+  PIECEWORK_ASSIGN(
+      std::optional<io::PublishedFile> file,
+      io::PublishedFile::open(plans, fmt::format("{}{}", prefix, getpid()), io::PublishedFile::Mode::kFresh));
   if (!file) return fail(ErrorCode::kConflict, ErrorSide::kInternal, "a temporary plan of this process is locked");
   const PlanRequest plan_request{.options = request.options,
                                  .on_source_error = request.on_source_error,
@@ -64,7 +69,7 @@ Status pack_batches(PlanReader& plan, const SourceSet& sources, const PackReques
       progress->batch_bytes = 0;
       progress->finished_bytes += packed.receipt.payload_bytes;
     }
-    if (!packed.was_done) report.packed_bytes += packed.receipt.payload_bytes;
+    if (!packed.was_done) report.packed_bytes += packed.receipt.payload_bytes - packed.resumed_bytes;
     report.batches.push_back(std::move(packed));
   }
   return {};
@@ -124,7 +129,9 @@ Result<PackReport> run_pack_job(const PackRequest& request) {
     report.plan = plan->summary();
     const PackSettings settings{.store_car = request.store_car,
                                 .limits = limits,
+                                .checkpoints = request.checkpoints,
                                 .stop = request.stop,
+                                .notice = request.notice,
                                 .done_bytes = request.progress != nullptr ? &request.progress->batch_bytes : nullptr};
     const Status status = pack_batches(*plan, sources, request, output, *backend, settings, report);
     if (status) return report;

@@ -30,6 +30,7 @@ struct PackRequest {
   unsigned thread_count = 1;
   uint64_t memory_bytes = 256 * kMiB;
   io::BackendKind backend = io::BackendKind::kAutomatic;
+  CheckpointPolicy checkpoints;
   const std::atomic<bool>* stop = nullptr;
   PackProgress* progress = nullptr;
   std::function<void(std::string_view)> notice;  // one line for people; may be empty
@@ -38,7 +39,7 @@ struct PackRequest {
 struct PackReport {
   PlanSummary plan;
   std::vector<PackedBatch> batches;
-  uint64_t packed_bytes = 0;  // CAR bytes of batches that were not done before
+  uint64_t packed_bytes = 0;  // CAR bytes that were not done before
 };
 
 // Errors: see make_plan and pack_batch. With SourceErrorPolicy::kSkip an item that fails while it is packed is left out

@@ -1,4 +1,5 @@
 // OutputDirectory of io/publish.h: making directories durably, looking into them, room on their file system.
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -7,6 +8,7 @@
 
 #include <cerrno>
 #include <climits>
+#include <memory>
 
 #include "io/publish.h"
 
@@ -72,6 +74,31 @@ Result<std::optional<File>> OutputDirectory::try_open(std::string_view name) con
   if (file) return std::optional(std::move(*file));
   if (file.error().sys_errno == ENOENT) return std::nullopt;
   return tl::unexpected<Error>(std::move(file).error());
+}
+
+Result<std::vector<std::string>> OutputDirectory::names() const {
+  // A descriptor of its own: a shared one would share its reading position.
+  UniqueFd listed(::openat(fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  DIR* stream = listed.is_open() ? ::fdopendir(listed.get()) : nullptr;
+  if (stream == nullptr) return fail_destination(errno, "listing", path());
+  listed.release();
+  const std::unique_ptr<DIR, int (*)(DIR*)> owner(stream, ::closedir);
+  std::vector<std::string> found;
+  for (errno = 0; const struct dirent* entry = ::readdir(stream); errno = 0) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") found.emplace_back(name);
+  }
+  if (errno != 0) return fail_destination(errno, "listing", path());
+  return found;
+}
+
+Result<std::optional<FileStamp>> OutputDirectory::try_stamp(std::string_view name) const {
+  PIECEWORK_TRY(check_file_name(name));
+  struct statx status = {};
+  if (::statx(fd(), std::string(name).c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &status) == 0)
+    return stamp_of(status);
+  if (errno == ENOENT) return std::nullopt;
+  return fail_destination(errno, "examining", path_of(name));
 }
 
 Status OutputDirectory::remove(std::string_view name) const {

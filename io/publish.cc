@@ -10,11 +10,14 @@
 #include <utility>
 
 #include "kernels/base/check.h"
+#include "kernels/base/kill_point.h"
 
 namespace piecework::io {
 namespace {
 
 constexpr mode_t kFileMode = 0644;
+constexpr std::string_view kTemporaryPrefix = ".piecework-";
+constexpr std::string_view kTemporarySuffix = ".tmp";
 // How often a temporary may vanish or be replaced between open and lock before something else is wrong.
 constexpr int kOpenAttemptCountMax = 16;
 
@@ -59,7 +62,9 @@ Result<Found> examine_temporary(int directory_fd, const std::string& name, int f
 
 }  // namespace
 
-std::string temporary_name(std::string_view what) { return fmt::format(".piecework-{}.tmp", what); }
+std::string temporary_name(std::string_view what) {
+  return fmt::format("{}{}{}", kTemporaryPrefix, what, kTemporarySuffix);
+}
 
 Result<std::optional<PublishedFile>> PublishedFile::open(const OutputDirectory& directory, std::string_view what,
                                                          Mode mode) {
@@ -133,9 +138,18 @@ void PublishedFile::poison() {
   remove_name();
 }
 
+Result<FileStamp> PublishedFile::stamp() const { return stamp_fd(fd(), ErrorSide::kDestination, path_); }
+
 Result<uint64_t> PublishedFile::size_bytes() const {
-  PIECEWORK_ASSIGN(const FileStamp stamp, stamp_fd(fd(), ErrorSide::kDestination, path_));
-  return stamp.size_bytes;
+  PIECEWORK_ASSIGN(const FileStamp found, stamp());
+  return found.size_bytes;
+}
+
+Result<uint64_t> PublishedFile::allocated_bytes() const {
+  constexpr uint64_t kStatBlockBytes = 512;
+  struct stat status;
+  if (::fstat(fd(), &status) != 0) return fail_destination(errno, "examining", path_);
+  return static_cast<uint64_t>(status.st_blocks) * kStatBlockBytes;
 }
 
 Status PublishedFile::write(ByteSpan source, uint64_t offset_bytes) {
@@ -180,16 +194,21 @@ Status PublishedFile::full_sync() {
 Result<CommitOutcome> PublishedFile::commit(std::string_view final_name) {
   PIECEWORK_CHECK(fd_.is_open());
   PIECEWORK_TRY(check_file_name(final_name));
+  kill_point("publish.before_sync");
   PIECEWORK_TRY(full_sync());
+  kill_point("publish.after_sync");
   PIECEWORK_ASSIGN(const CommitOutcome outcome, link_to(std::string(final_name)));
   if (outcome == CommitOutcome::kAlreadyExists) return outcome;
+  kill_point("publish.after_link");
   // From here the final name stands for the complete file. A temporary name that cannot be removed is a second name of
   // it, which the next attempt recognises by its link count.
   const Status removed = owns_name_ ? directory_->remove(temporary_name_) : Status{};
   owns_name_ = false;
   fd_.reset();
   PIECEWORK_TRY(removed);
+  kill_point("publish.after_unlink");
   PIECEWORK_TRY(directory_->sync());
+  kill_point("publish.after_directory_sync");
   return outcome;
 }
 
@@ -212,6 +231,17 @@ Result<CommitOutcome> PublishedFile::link_to(const std::string& final_name) {
                           directory_->path_of(final_name));
 }
 
+Status PublishedFile::take_name_of(PublishedFile& other) {
+  PIECEWORK_CHECK(owns_name_ && other.owns_name_ && directory_ == other.directory_);
+  if (::renameat(directory_->fd(), temporary_name_.c_str(), directory_->fd(), other.temporary_name_.c_str()) != 0) {
+    return fail_destination(errno, "renaming", path_);
+  }
+  other.owns_name_ = false;
+  temporary_name_ = other.temporary_name_;
+  path_ = other.path_;
+  return {};
+}
+
 Status PublishedFile::discard() {
   PIECEWORK_CHECK(fd_.is_open());
   Status status = owns_name_ ? directory_->remove(temporary_name_) : Status{};
@@ -220,15 +250,30 @@ Status PublishedFile::discard() {
   return status;
 }
 
-Result<CommitOutcome> publish_bytes(const OutputDirectory& directory, std::string_view name, ByteSpan bytes) {
+Result<CommitOutcome> publish_bytes(const OutputDirectory& directory, std::string_view name, ByteSpan bytes,
+                                    std::string_view what) {
   PIECEWORK_ASSIGN(std::optional<PublishedFile> file,
-                   PublishedFile::open(directory, name, PublishedFile::Mode::kFresh));
+                   PublishedFile::open(directory, what, PublishedFile::Mode::kFresh));
   if (!file) {
     return fail(ErrorCode::kConflict, ErrorSide::kDestination,
                 fmt::format("another process is writing '{}' right now", printable(directory.path_of(name))));
   }
   PIECEWORK_TRY(file->write(bytes, 0));
   return file->commit(name);
+}
+
+Status remove_abandoned(const OutputDirectory& directory, std::string_view prefix) {
+  const std::string begin = fmt::format("{}{}", kTemporaryPrefix, prefix);
+  PIECEWORK_ASSIGN(const std::vector<std::string> names, directory.names());
+  for (const std::string_view name : names) {
+    if (!name.starts_with(begin) || !name.ends_with(kTemporarySuffix)) continue;
+    const std::string_view what = name.substr(kTemporaryPrefix.size());
+    // Under its lock or not at all; its destructor removes it.
+    const auto file = PublishedFile::open(directory, what.substr(0, what.size() - kTemporarySuffix.size()),
+                                          PublishedFile::Mode::kAdopt);
+    if (!file) return tl::unexpected<Error>(file.error());
+  }
+  return {};
 }
 
 }  // namespace piecework::io

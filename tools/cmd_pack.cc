@@ -14,6 +14,7 @@
 #include "tools/plan_flags.h"
 #include "tools/progress.h"
 #include "tools/sizes.h"
+#include "tools/test_build.h"
 
 namespace piecework::tools {
 namespace {
@@ -72,6 +73,7 @@ Result<engine::PackRequest> request_of(const PackFlags& flags) {
   request.store_car = !flags.no_car;
   request.thread_count = flags.thread_count;
   request.memory_bytes = flags.memory_bytes != 0 ? flags.memory_bytes : default_memory_bytes(flags.thread_count);
+  PIECEWORK_ASSIGN(request.checkpoints, checkpoint_policy());
   request.stop = &stop_requested();
   return request;
 }
@@ -95,6 +97,7 @@ Status print_pack_json(const PackFlags& flags, const engine::PackReport& report,
         {"padded_bytes", receipt.padded_bytes},
         {"block_count", receipt.block_count},
         {"file_count", receipt.file_count},
+        {"resumed_bytes", batch.resumed_bytes},
         {"car", flags.no_car ? Json() : Json(path_in(flags.out_path, engine::car_name(receipt.piece_cid_v1)))},
         {"receipt", receipt_path}};
     if (flags.stats) {
@@ -119,6 +122,9 @@ Status print_pack_text(const PackFlags& flags, const engine::PackReport& report,
         receipt.batch, batch.was_done ? " (was done already)" : "", receipt.piece_cid_v1, receipt.piece_cid_v2,
         receipt.root_cid, receipt.payload_bytes, format_bytes(receipt.payload_bytes),
         format_bytes(receipt.padded_bytes), receipt.file_count, receipt.block_count);
+    if (batch.resumed_bytes > 0) {
+      text += fmt::format("  went on at    {} bytes ({})\n", batch.resumed_bytes, format_bytes(batch.resumed_bytes));
+    }
     if (!flags.no_car) {
       text += fmt::format("  CAR           {}\n",
                           printable(path_in(flags.out_path, engine::car_name(receipt.piece_cid_v1))));

@@ -53,6 +53,7 @@ struct PieceOutcome {
   std::vector<Digest32> segment_roots;
   uint64_t block_count = 0;
   uint64_t spool_bytes = 0;
+  uint64_t file_table_bytes = 0;  // of the file table's spool
   // What waiting for late digests has cost.
   uint64_t waiting_segments_max = 0;
   uint64_t waiting_bytes_max = 0;

@@ -9,6 +9,12 @@
 
 namespace piecework::engine {
 
+namespace {
+
+tl::unexpected<Error> stopped() { return fail(ErrorCode::kCancelled, ErrorSide::kInternal, std::string(kStoppedText)); }
+
+}  // namespace
+
 PieceStages::PieceStages(BatchReader records, ClassStore classes, const PieceInputs& inputs)
     : inputs_(inputs),
       builder_(std::move(records), inputs.profile, inputs.batch, inputs.limits.events_per_run_max),
@@ -30,6 +36,7 @@ Status PieceStages::restore(const ResumePoint& point) {
     return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
                 fmt::format("checkpoint: its state at byte {} makes no sense", point.car_bytes));
   }
+  file_table_bytes_ = point.file_table_bytes;
   if (inputs_.done_bytes != nullptr) inputs_.done_bytes->store(point.car_bytes);
   return point.is_complete ? Status() : builder_.skip_to(step_count, point.car_bytes);
 }
@@ -68,7 +75,7 @@ void PieceStages::save_walk(Run& run) const {
 }
 
 bool PieceStages::source(Run& run) {
-  if (failed_.load(std::memory_order_relaxed)) return false;
+  if (stopped_ || failed_.load(std::memory_order_relaxed)) return false;
   run.clear();
   auto built = builder_.build(run);
   if (!built) {
@@ -76,14 +83,16 @@ bool PieceStages::source(Run& run) {
     failed_ = true;
     return true;
   }
-  if (*built && inputs_.stop != nullptr && inputs_.stop->load(std::memory_order_relaxed)) {
-    run.status = fail(ErrorCode::kCancelled, ErrorSide::kInternal, std::string(kStoppedText));
-    failed_ = true;
+  if (*built && is_stopping()) {
+    run.status = stopped();
+    stopped_ = true;
   }
   return *built;
 }
 
 void PieceStages::digest(Run& run) const {
+  // Runs that have come further are finished: little is lost, and nobody waits for long.
+  if (run.status && is_stopping()) run.status = stopped();
   if (run.status) digest_run(run, inputs_.profile);
 }
 
@@ -103,8 +112,13 @@ void PieceStages::patch_first_page(Run& run) {
 }
 
 void PieceStages::fill(Run& run) {
-  if (!run.status) failed_ = true;
-  // After a failure the walk has a gap: nothing behind it can be filled.
+  // Behind a run that is not there the walk has a gap, and nothing can be filled.
+  if (run.status && !walk_end_) run.status = walk_end_;
+  if (!run.status) {
+    if (run.status.error().code != ErrorCode::kCancelled) failed_ = true;
+    if (walk_end_) walk_end_ = run.status;
+    return;
+  }
   if (failed_.load(std::memory_order_relaxed)) return;
   std::copy(page_start_.begin(), page_start_.end(), run.slot.bytes.begin());
   run.status = filler_.fill(run);
@@ -158,6 +172,7 @@ Status PieceStages::commit_run(const Run& run) {
                                       extent.offset_bytes));
     position += extent.length_bytes;
   }
+  file_table_bytes_ = run.file_table_bytes;
   if (inputs_.done_bytes != nullptr) inputs_.done_bytes->store(run.begin_bytes + run.length_bytes);
   return {};
 }
@@ -211,6 +226,7 @@ Result<PieceOutcome> PieceStages::finish() {
   outcome.segment_roots = assembler_.segment_roots();
   outcome.block_count = filler_.block_count();
   outcome.spool_bytes = filler_.spool_bytes();
+  outcome.file_table_bytes = file_table_bytes_;
   outcome.waiting_segments_max = assembler_.waiting_segments_max();
   outcome.waiting_bytes_max = assembler_.waiting_bytes_max();
   return outcome;

@@ -36,6 +36,7 @@ class PieceStages {
   Result<PieceOutcome> finish();
 
  private:
+  bool is_stopping() const { return inputs_.stop != nullptr && inputs_.stop->load(std::memory_order_relaxed); }
   static void patch_first_page(Run& run);
   Status check_cut_file(StateReader& reader) const;
   void save_walk(Run& run) const;
@@ -49,7 +50,10 @@ class PieceStages {
   SourceReader reader_;
   DagFiller filler_;
   SegmentAssembler assembler_;
+  bool stopped_ = false;             // source() only
+  Status walk_end_;                  // of the first run that could not be filled; fill() only
   std::vector<uint8_t> page_start_;  // of the page that the last filled run ends in
+  uint64_t file_table_bytes_ = 0;    // with the last committed run's files
   Status status_;                    // of the earliest failed run; commit() only
   std::atomic<bool> failed_{false};
   // Of the last committed run; its spans are set when it is handed out.

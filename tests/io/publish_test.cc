@@ -181,8 +181,8 @@ TEST_F(PublishTest, ReservingAndResizing) {
 }
 
 TEST_F(PublishTest, SmallFilesInOneCall) {
-  EXPECT_EQ(*publish_bytes(*directory_, "0.json", as_bytes("{}")), CommitOutcome::kPublished);
-  EXPECT_EQ(*publish_bytes(*directory_, "0.json", as_bytes("[]")), CommitOutcome::kAlreadyExists);
+  EXPECT_EQ(*publish_bytes(*directory_, "0.json", as_bytes("{}"), "0.json"), CommitOutcome::kPublished);
+  EXPECT_EQ(*publish_bytes(*directory_, "0.json", as_bytes("[]"), "0.json"), CommitOutcome::kAlreadyExists);
   EXPECT_EQ(read_file(temp_ / "0.json"), "{}");
   EXPECT_EQ(name_count(), 1u);
 }
@@ -196,7 +196,7 @@ TEST_F(PublishTest, DirectoriesAreMadeWithTheirParents) {
   const Result<OutputDirectory> child = made->subdirectory("receipts");
   ASSERT_TRUE(child);
   ASSERT_TRUE(made->subdirectory("receipts"));
-  EXPECT_TRUE(publish_bytes(*child, "0.json", as_bytes("{}")));
+  EXPECT_TRUE(publish_bytes(*child, "0.json", as_bytes("{}"), "0.json"));
   EXPECT_EQ(read_file(path + "/receipts/0.json"), "{}");
   EXPECT_GT(*made->available_bytes(), 0u);
   write_file(temp_ / "file", "x");
