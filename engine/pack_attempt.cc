@@ -139,11 +139,19 @@ Status PackAttempt::remove_leftovers(const AttemptScope& scope) {
 }
 
 Result<io::PublishedFile> PackAttempt::open_temporary(std::string_view extension, Mode mode) const {
-  PIECEWORK_ASSIGN(std::optional<io::PublishedFile> file,
-                   io::PublishedFile::open(scope_->output, what_of(name_, extension), mode));
-  if (file) return std::move(*file);
-  return fail(ErrorCode::kConflict, ErrorSide::kInternal,
-              fmt::format("'{}' is locked by somebody who does not hold the attempt's lock",
+  // Locked: a process that was killed closes one file after the other, and the kernel may still have operations of it
+  // in flight. What they write must not come after what this attempt writes.
+  const Clock::time_point begin = Clock::now();
+  for (;;) {
+    PIECEWORK_ASSIGN(std::optional<io::PublishedFile> file,
+                     io::PublishedFile::open(scope_->output, what_of(name_, extension), mode));
+    if (file) return std::move(*file);
+    const bool is_stopped = scope_->stop != nullptr && scope_->stop->load();
+    if (is_stopped || Clock::now() - begin > kAttemptPatience) break;
+    std::this_thread::sleep_for(kPollInterval);
+  }
+  return fail(ErrorCode::kCancelled, ErrorSide::kInternal,
+              fmt::format("'{}' is still in use by an attempt that ends; run again",
                           printable(scope_->output.path_of(io::temporary_name(what_of(name_, extension))))));
 }
 

@@ -105,7 +105,8 @@ Result<PipelineLimits> pipeline_limits(unsigned thread_count, uint64_t memory_by
 
 Result<PackReport> run_pack_job(const PackRequest& request) {
   const tbb::global_control worker_bound(tbb::global_control::max_allowed_parallelism, request.thread_count + 1);
-  PIECEWORK_ASSIGN(const PipelineLimits limits, pipeline_limits(request.thread_count, request.memory_bytes));
+  PIECEWORK_ASSIGN(PipelineLimits limits, pipeline_limits(request.thread_count, request.memory_bytes));
+  limits.events_per_run_max = request.events_per_run_max;
   PIECEWORK_ASSIGN(const io::OutputDirectory output, io::OutputDirectory::open_or_create(request.output_path));
   PIECEWORK_ASSIGN(const std::unique_ptr<io::Backend> backend, io::make_backend({.kind = request.backend}));
   if (request.notice) request.notice(backend->description());

@@ -29,6 +29,7 @@ struct PackRequest {
   bool store_car = true;
   unsigned thread_count = 1;
   uint64_t memory_bytes = 256 * kMiB;
+  uint32_t events_per_run_max = PipelineLimits().events_per_run_max;
   io::BackendKind backend = io::BackendKind::kAutomatic;
   CheckpointPolicy checkpoints;
   const std::atomic<bool>* stop = nullptr;

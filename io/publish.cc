@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "io/scratch_file.h"
 #include "kernels/base/check.h"
 #include "kernels/base/kill_point.h"
 
@@ -25,13 +26,20 @@ tl::unexpected<Error> fail_destination(int sys_errno, std::string_view verb, std
   return fail_errno(sys_errno, ErrorSide::kDestination, fmt::format("{} '{}'", verb, printable(path)));
 }
 
-// An open-file-description lock: it belongs to this descriptor, not to the process, and goes with it, however it goes.
+// An open-file-description lock: it belongs to this descriptor, not to the process, and goes with it, however it goes;
+// after the last operation in flight, which a killed process may leave behind. Taken whole, so no descriptor of another
+// attempt has a share in it; then one byte is shared with the other descriptors of this attempt (reopen_direct).
 // Returns false where another descriptor holds it.
 Result<bool> try_lock(int fd, std::string_view path) {
   struct flock lock = {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return true;
+  if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) {
+    lock.l_type = F_RDLCK;
+    lock.l_start = kWritersLockByte;
+    lock.l_len = 1;
+    if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return true;
+  }
   if (errno == EAGAIN || errno == EACCES) return false;
   return fail_destination(errno, "locking (the output's file system must support locks)", path);
 }

@@ -73,7 +73,7 @@ Result<engine::PackRequest> request_of(const PackFlags& flags) {
   request.store_car = !flags.no_car;
   request.thread_count = flags.thread_count;
   request.memory_bytes = flags.memory_bytes != 0 ? flags.memory_bytes : default_memory_bytes(flags.thread_count);
-  PIECEWORK_ASSIGN(request.checkpoints, checkpoint_policy());
+  PIECEWORK_TRY(set_checkpoints_from_environment(request));
   request.stop = &stop_requested();
   return request;
 }

@@ -38,27 +38,27 @@ Status arm_kill_point_from_environment() {
   return {};
 }
 
-Result<engine::CheckpointPolicy> checkpoint_policy() {
-  engine::CheckpointPolicy policy;
+Status set_checkpoints_from_environment(engine::PackRequest& request) {
   const char* specification = std::getenv("PIECEWORK_CHECKPOINT");
-  if (specification == nullptr || *specification == '\0') return policy;
+  if (specification == nullptr || *specification == '\0') return {};
   std::string_view text = specification;
-  std::array<uint64_t, 3> counts{};
+  std::array<uint64_t, 4> counts{};
   for (size_t i = 0; i < counts.size(); ++i) {
     const size_t end = i + 1 < counts.size() ? text.find(':') : text.size();
     if (end == std::string_view::npos || !parse_count(text.substr(0, end), counts[i])) {
-      return refuse("PIECEWORK_CHECKPOINT", "MILLISECONDS:MARK_BYTES:DEAD_BYTES");
+      return refuse("PIECEWORK_CHECKPOINT", "MILLISECONDS:MARK_BYTES:DEAD_BYTES:EVENTS");
     }
     text.remove_prefix(std::min(end + 1, text.size()));
   }
-  policy.interval = std::chrono::milliseconds(counts[0]);
-  policy.mark_bytes = counts[1];
-  policy.dead_bytes_max = counts[2];
-  return policy;
+  request.checkpoints.interval = std::chrono::milliseconds(counts[0]);
+  request.checkpoints.mark_bytes = counts[1];
+  request.checkpoints.dead_bytes_max = counts[2];
+  request.events_per_run_max = static_cast<uint32_t>(std::clamp<uint64_t>(counts[3], 1, request.events_per_run_max));
+  return {};
 }
 #else
 Status arm_kill_point_from_environment() { return {}; }
-Result<engine::CheckpointPolicy> checkpoint_policy() { return engine::CheckpointPolicy(); }
+Status set_checkpoints_from_environment(engine::PackRequest& /*request*/) { return {}; }
 #endif
 
 }  // namespace piecework::tools

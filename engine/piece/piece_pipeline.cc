@@ -104,15 +104,15 @@ class PieceGraph {
 Result<PieceOutcome> run_piece(BatchReader records, ClassStore classes, const PieceInputs& inputs) {
   const PipelineLimits& limits = inputs.limits;
   PIECEWORK_CHECK(limits.slot_bytes > RunBuilder::kSectionBytesMax && limits.slot_count > 0);
-  PIECEWORK_ASSIGN(const std::unique_ptr<io::SlotPool> pool,
-                   io::SlotPool::create({.slot_count = limits.slot_count, .slot_size_bytes = limits.slot_bytes}));
-  std::deque<Token> tokens(limits.slot_count);
-  for (Token& token : tokens) token.run.slot = *pool->try_acquire();
   PieceStages stages(std::move(records), std::move(classes), inputs);
   if (inputs.resume != nullptr) {
     PIECEWORK_TRY(stages.restore(*inputs.resume));
     if (inputs.resume->is_complete) return stages.finish();
   }
+  PIECEWORK_ASSIGN(const std::unique_ptr<io::SlotPool> pool,
+                   io::SlotPool::create({.slot_count = limits.slot_count, .slot_size_bytes = limits.slot_bytes}));
+  std::deque<Token> tokens(limits.slot_count);
+  for (Token& token : tokens) token.run.slot = *pool->try_acquire();
   tbb::task_arena arena(static_cast<int>(limits.thread_count));
   arena.execute([&] {
     PieceGraph graph(stages, tokens, inputs.backend);

@@ -120,15 +120,15 @@ Status CheckpointFile::append(const PieceCheckpoint& checkpoint) {
       last_ && (!marked_ || marked_->number != last_->number) && (!marking_ || marking_->number != last_->number);
   if (was_live) dead_bytes_ += last_->length_bytes;
   last_ = Place{next_state_++, state_begin, log_bytes_ - state_begin};
-  start_mark(checkpoint.car_bytes);
+  PIECEWORK_TRY(start_mark(checkpoint.car_bytes));
   const uint64_t live_bytes = log_bytes_ - std::min(log_bytes_, dead_bytes_);
   return dead_bytes_ > std::max(policy_.dead_bytes_max, live_bytes) ? compact() : Status();
 }
 
-void CheckpointFile::start_mark(uint64_t car_bytes) {
+Status CheckpointFile::start_mark(uint64_t car_bytes) {
   const bool is_due =
       car_bytes - last_mark_car_bytes_ >= policy_.mark_bytes || Clock::now() - last_mark_ >= policy_.mark_interval;
-  if (!is_due || syncs_) return;
+  if (!is_due || syncs_) return {};
   last_mark_ = Clock::now();
   last_mark_car_bytes_ = car_bytes;
   marking_ = last_;
@@ -141,6 +141,7 @@ void CheckpointFile::start_mark(uint64_t car_bytes) {
     operation.complete = [](io::Operation& completed) { static_cast<Syncs*>(completed.user)->complete(); };
   }
   for (io::Operation& operation : syncs_->operations) backend_.submit(operation);
+  return policy_.mark_bytes == 0 ? settle() : Status();
 }
 
 // Where the syncs are done: appends the mark. Syncs the log itself, which is small, here and now.

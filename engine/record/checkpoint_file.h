@@ -22,7 +22,7 @@ struct CheckpointPolicy {
   std::chrono::milliseconds interval{500};
   // What a power cut may cost at most, whichever comes first.
   std::chrono::milliseconds mark_interval{30'000};
-  uint64_t mark_bytes = kGiB;
+  uint64_t mark_bytes = kGiB;  // 0: every checkpoint is synced, and waited for
   uint64_t dead_bytes_max = 4 * kMiB;
 };
 
@@ -61,7 +61,7 @@ class CheckpointFile : public CheckpointSink {
   };
 
   Status write_out(CheckpointEncoder& encoder);
-  void start_mark(uint64_t car_bytes);
+  Status start_mark(uint64_t car_bytes);
   Status finish_mark();
   Status compact();
 

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "io/scratch_file.h"
 #include "tests/io/system_call_filter.h"
 #include "tests/support/temp_dir.h"
 
@@ -107,6 +108,49 @@ TEST_F(PublishTest, AKeptTemporaryIsAdoptedOrStartedAnew) {
   }
   PublishedFile file = open(Mode::kFresh);
   EXPECT_EQ(*file.size_bytes(), 0u);
+}
+
+TEST_F(PublishTest, AWriterPastThePageCacheHoldsTheLockToo) {
+  UniqueFd direct;
+  {
+    PublishedFile file = open();
+    direct = reopen_direct(file.fd());
+    if (!direct.is_open()) GTEST_SKIP() << "no O_DIRECT here";
+    file.keep_temporary();
+  }
+  // As after a kill with a write in flight: the owner is gone, a descriptor is not.
+  const Result<std::optional<PublishedFile>> too_early = PublishedFile::open(*directory_, "0", Mode::kAdopt);
+  ASSERT_TRUE(too_early);
+  EXPECT_FALSE(too_early->has_value());
+  direct.reset();
+  EXPECT_TRUE(PublishedFile::open(*directory_, "0", Mode::kAdopt)->has_value());
+}
+
+TEST_F(PublishTest, ANameIsTakenOver) {
+  PublishedFile file = open();
+  ASSERT_TRUE(file.write(as_bytes("old"), 0));
+  Result<std::optional<PublishedFile>> other = PublishedFile::open(*directory_, "1", Mode::kFresh);
+  ASSERT_TRUE(other && other->has_value());
+  ASSERT_TRUE((*other)->write(as_bytes("new"), 0));
+  ASSERT_TRUE((*other)->take_name_of(file));
+  file = std::move(**other);
+  EXPECT_EQ(read_file(temp_ / ".piecework-0.tmp"), "new");
+  EXPECT_EQ(name_count(), 1u);
+}
+
+TEST_F(PublishTest, AbandonedTemporariesAreRemovedAndOthersAreNot) {
+  for (const char* what : {"plan-a-1", "plan-a-2", "plan-b-1"}) {
+    Result<std::optional<PublishedFile>> file = PublishedFile::open(*directory_, what, Mode::kFresh);
+    ASSERT_TRUE(file && file->has_value());
+    (*file)->keep_temporary();
+  }
+  write_file(temp_ / "plan-a-3.tmp", "not a temporary");
+  const Result<std::optional<PublishedFile>> in_use = PublishedFile::open(*directory_, "plan-a-2", Mode::kAdopt);
+  ASSERT_TRUE(remove_abandoned(*directory_, "plan-a-"));
+  EXPECT_FALSE(exists(".piecework-plan-a-1.tmp"));
+  EXPECT_TRUE(exists(".piecework-plan-a-2.tmp"));
+  EXPECT_TRUE(exists(".piecework-plan-b-1.tmp"));
+  EXPECT_TRUE(exists("plan-a-3.tmp"));
 }
 
 TEST_F(PublishTest, OneAttemptAtATime) {
