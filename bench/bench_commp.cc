@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "bench/kernel_bench.h"
 #include "engine/piece/commp.h"
 #include "kernels/fr32/fr32.h"
 #include "kernels/sha256/sha256.h"
@@ -70,4 +71,4 @@ BENCHMARK(node_limit)->Unit(benchmark::kMicrosecond);
 }  // namespace
 }  // namespace piecework
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) { return piecework::bench::run_benchmarks(argc, argv); }

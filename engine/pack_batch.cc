@@ -67,20 +67,6 @@ Status publish(const io::OutputDirectory& output, io::PublishedFile& file, const
                           printable(output.path_of(name))));
 }
 
-// Done: the receipt, the sidecars and, if wanted, a CAR of the right length are there.
-Result<bool> is_done(const io::OutputDirectory& output, const Receipt& receipt, bool store_car) {
-  for (const std::string& name :
-       {tree_name(receipt.piece_cid_v1), nodes_name(receipt.piece_cid_v1), files_name(receipt.piece_cid_v1)}) {
-    PIECEWORK_ASSIGN(const std::optional<io::File> file, output.try_open(name));
-    if (!file) return false;
-  }
-  if (!store_car) return true;
-  PIECEWORK_ASSIGN(const std::optional<io::File> car, output.try_open(car_name(receipt.piece_cid_v1)));
-  if (!car) return false;
-  PIECEWORK_ASSIGN(const io::FileStamp stamp, car->stamp());
-  return stamp.size_bytes == receipt.payload_bytes;
-}
-
 SidecarContent content_of(ByteSpan bytes) { return {bytes.size(), kernels::sha256(bytes)}; }
 
 Receipt make_receipt(const PlanSummary& plan, const PlannedBatch& batch, const PieceOutcome& piece) {
@@ -241,7 +227,8 @@ class BatchPacker {
                      io::publish_bytes(receipts_, receipt_name(receipt.batch), as_bytes(text), attempt_.name()));
     kill_point("receipt.after");
     if (outcome == io::CommitOutcome::kPublished) return {};
-    PIECEWORK_ASSIGN(const std::optional<Receipt> published, read_receipt(receipts_, receipt.batch));
+    PIECEWORK_ASSIGN(const std::optional<Receipt> published,
+                     read_receipt(receipts_, receipt.plan_digest, receipt.batch));
     return published ? check_equals(receipt, *published) : Status();
   }
 
@@ -261,11 +248,6 @@ class BatchPacker {
 
 }  // namespace
 
-std::string car_name(const std::string& piece_cid_v1) { return piece_cid_v1 + ".car"; }
-std::string tree_name(const std::string& piece_cid_v1) { return piece_cid_v1 + ".tree"; }
-std::string nodes_name(const std::string& piece_cid_v1) { return piece_cid_v1 + ".nodes"; }
-std::string files_name(const std::string& piece_cid_v1) { return piece_cid_v1 + ".files.ndjson.zst"; }
-
 Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet& sources,
                                const io::OutputDirectory& output, io::Backend& backend, const PackSettings& settings) {
   const PlanSummary& summary = plan.summary();
@@ -279,7 +261,7 @@ Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet
                            .notice = settings.notice};
   std::optional<Receipt> earlier;
   const auto is_done_by_now = [&]() -> Result<bool> {
-    PIECEWORK_ASSIGN(earlier, read_receipt(receipts, batch));
+    PIECEWORK_ASSIGN(earlier, read_receipt(receipts, summary.digest_text(), batch));
     return earlier ? is_done(output, *earlier, settings.store_car) : Result<bool>(false);
   };
   PIECEWORK_ASSIGN(bool done, is_done_by_now());
@@ -297,6 +279,15 @@ Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet
   }
   PIECEWORK_TRY(PackAttempt::remove_leftovers(scope));
   return PackedBatch{.receipt = *earlier, .was_done = true};
+}
+
+Status remove_leftovers(const PlanSummary& plan, uint32_t batch, const io::OutputDirectory& output) {
+  PIECEWORK_ASSIGN(const io::OutputDirectory receipts, receipts_directory(output, plan.digest_text()));
+  return PackAttempt::remove_leftovers({.output = output,
+                                        .receipts = receipts,
+                                        .plan_digest = plan.digest,
+                                        .batch_digest = plan.batches[batch].digest,
+                                        .batch = batch});
 }
 
 }  // namespace piecework::engine

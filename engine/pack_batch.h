@@ -8,8 +8,8 @@
 
 #include "engine/piece/piece_pipeline.h"
 #include "engine/plan/plan_file.h"
+#include "engine/record/batch_state.h"
 #include "engine/record/checkpoint_file.h"
-#include "engine/record/receipt.h"
 #include "io/publish.h"
 
 namespace piecework::engine {
@@ -31,11 +31,6 @@ struct PackedBatch {
   uint64_t waiting_bytes_max = 0;
 };
 
-std::string car_name(const std::string& piece_cid_v1);    // "<piece>.car"
-std::string tree_name(const std::string& piece_cid_v1);   // "<piece>.tree"
-std::string nodes_name(const std::string& piece_cid_v1);  // "<piece>.nodes"
-std::string files_name(const std::string& piece_cid_v1);  // "<piece>.files.ndjson.zst"
-
 // Packs batch `batch` of `plan`, or finds that it is done already. Names appear in `output` only once their files are
 // complete and durable; the receipt comes last. A stopped or killed attempt leaves temporaries that the next one goes
 // on in; after any other failure nothing is left but what was published before. Errors: of a source (Error::path names
@@ -43,5 +38,8 @@ std::string files_name(const std::string& piece_cid_v1);  // "<piece>.files.ndjs
 // something else; kCorrupt and kUnsupported (config) for a checkpoint of another plan or version; kCancelled on a stop.
 Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet& sources,
                                const io::OutputDirectory& output, io::Backend& backend, const PackSettings& settings);
+
+// Removes what attempts have left that died between a batch's receipt and their end. REQUIRES: the batch is done.
+Status remove_leftovers(const PlanSummary& plan, uint32_t batch, const io::OutputDirectory& output);
 
 }  // namespace piecework::engine

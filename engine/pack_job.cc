@@ -2,21 +2,12 @@
 
 #include <fmt/format.h>
 #include <oneapi/tbb/global_control.h>
-#include <unistd.h>
 
 #include <algorithm>
-
-#include "io/host_identity.h"
+#include <numeric>
 
 namespace piecework::engine {
 namespace {
-
-// What the program needs beside the pipeline's slots: code, plan frames, kernels' stacks, waiting segments,
-// compressors.
-constexpr uint64_t kBaseBytes = 40 * kMiB;
-constexpr uint64_t kSlotBytes = 8 * kMiB;
-// A run's events, names and spool beside its buffer.
-constexpr uint64_t kSlotOverheadBytes = 3 * kMiB;
 
 Result<std::pair<uint64_t, uint64_t>> identity_of(const io::OutputDirectory& output) {
   PIECEWORK_ASSIGN(const io::FileStamp stamp, io::stamp_fd(output.fd(), ErrorSide::kDestination, output.path()));
@@ -29,79 +20,82 @@ Result<std::unique_ptr<PlanReader>> make_stored_plan(const SourceSet& sources, c
                                                      const std::vector<SkippedItem>& excluded) {
   PIECEWORK_ASSIGN(const io::OutputDirectory plans, output.subdirectory("plans"));
   PIECEWORK_ASSIGN(const auto identity, identity_of(output));
-  // Names of this machine's processes alone: others, that share the directory, may have the same numbers.
-  const std::string prefix = fmt::format("plan-{}-", io::host_identity().short_name());
-  PIECEWORK_TRY(io::remove_abandoned(plans, prefix));
-  PIECEWORK_ASSIGN(
-      std::optional<io::PublishedFile> file,
-      io::PublishedFile::open(plans, fmt::format("{}{}", prefix, getpid()), io::PublishedFile::Mode::kFresh));
-  if (!file) return fail(ErrorCode::kConflict, ErrorSide::kInternal, "a temporary plan of this process is locked");
+  PIECEWORK_ASSIGN(io::PublishedFile file, io::open_unshared(plans, "plan"));
   const PlanRequest plan_request{.options = request.options,
                                  .on_source_error = request.on_source_error,
                                  .excluded_directories = {identity},
                                  .excluded_items = excluded,
+                                 .roots_path = request.roots_path,
+                                 .scratch_path = plans.path(),
                                  .thread_count = request.thread_count,
                                  .stop = request.stop,
                                  .progress = request.progress != nullptr ? &request.progress->plan : nullptr};
-  PIECEWORK_ASSIGN(const PlanSummary summary, make_plan(sources, plan_request, file->path()));
-  PIECEWORK_ASSIGN(const io::CommitOutcome outcome, file->commit(summary.digest_text()));
-  if (outcome == io::CommitOutcome::kAlreadyExists) PIECEWORK_TRY(file->discard());
+  PIECEWORK_ASSIGN(const PlanSummary summary, make_plan(sources, plan_request, file.path()));
+  PIECEWORK_ASSIGN(const io::CommitOutcome outcome, file.commit(summary.digest_text()));
+  if (outcome == io::CommitOutcome::kAlreadyExists) PIECEWORK_TRY(file.discard());
   return PlanReader::open(plans.path_of(summary.digest_text()));
 }
 
-Status pack_batches(PlanReader& plan, const SourceSet& sources, const PackRequest& request,
-                    const io::OutputDirectory& output, io::Backend& backend, const PackSettings& settings,
-                    PackReport& report) {
-  PackProgress* progress = request.progress;
-  std::vector<uint32_t> batches = request.batches;
-  if (batches.empty()) {
-    for (const PlannedBatch& batch : plan.summary().batches) batches.push_back(batch.batch);
-  }
-  if (progress != nullptr) {
-    uint64_t planned_bytes = 0;
-    for (const uint32_t batch : batches) planned_bytes += plan.summary().batches[batch].totals.car_bytes;
-    progress->planned_bytes = planned_bytes;
-    progress->finished_bytes = 0;
-  }
-  for (const uint32_t batch : batches) {
-    PIECEWORK_ASSIGN(PackedBatch packed, pack_batch(plan, batch, sources, output, backend, settings));
-    if (progress != nullptr) {
-      progress->batch_bytes = 0;
-      progress->finished_bytes += packed.receipt.payload_bytes;
-    }
-    if (!packed.was_done) report.packed_bytes += packed.receipt.payload_bytes - packed.resumed_bytes;
-    report.batches.push_back(std::move(packed));
-  }
-  return {};
-}
-
-Status check_batches(const PackRequest& request, const PlanSummary& plan) {
+// The batches that the request asks for. Errors: kInvalidArgument where the plan has no such batch.
+Result<std::vector<uint32_t>> wanted_batches(const PackRequest& request, const PlanSummary& plan) {
   for (const uint32_t batch : request.batches) {
     if (batch < plan.batches.size()) continue;
     return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
                 fmt::format("the plan has no batch {}: it has {}, counted from 0", batch, plan.batches.size()));
   }
+  if (!request.batches.empty()) return request.batches;
+  std::vector<uint32_t> batches(plan.batches.size());
+  std::iota(batches.begin(), batches.end(), 0);
+  return batches;
+}
+
+// What a batch needs; `sources` of an existing plan are opened when the first batch needs them.
+struct BatchWork {
+  PlanReader& plan;
+  std::optional<SourceSet>& sources;
+  const io::OutputDirectory& output;
+  io::Backend& backend;
+  const PackSettings& settings;
+};
+
+// A batch that is done needs no source: asked again it says so even where the sources are gone.
+Result<PackedBatch> pack_unless_done(const BatchWork& work, const BatchStates& states, uint32_t batch,
+                                     PackObserver* observer) {
+  PIECEWORK_ASSIGN(std::optional<Receipt> receipt, states.done_receipt(batch));
+  const PlanSummary& plan = work.plan.summary();
+  if (receipt) {
+    PIECEWORK_TRY(remove_leftovers(plan, batch, work.output));
+    return PackedBatch{.receipt = std::move(*receipt), .was_done = true};
+  }
+  if (!work.sources) {
+    PIECEWORK_ASSIGN(work.sources, SourceSet::open(plan.sources, plan.root_joins_sources));
+  }
+  if (observer != nullptr) observer->on_batch_started(plan.batches[batch]);
+  return pack_batch(work.plan, batch, *work.sources, work.output, work.backend, work.settings);
+}
+
+Status pack_batches(const BatchWork& work, const PackRequest& request, PackReport& report) {
+  const PlanSummary& plan = work.plan.summary();
+  PIECEWORK_ASSIGN(const std::vector<uint32_t> batches, wanted_batches(request, plan));
+  if (request.observer != nullptr) request.observer->on_plan(plan, batches);
+  uint64_t planned_bytes = 0;
+  for (const uint32_t batch : batches) planned_bytes += plan.batches[batch].totals.car_bytes;
+  if (request.progress != nullptr) request.progress->begin(planned_bytes);
+  PIECEWORK_ASSIGN(const BatchStates states,
+                   BatchStates::open(request.output_path, plan.digest_text(), request.store_car));
+  for (const uint32_t batch : batches) {
+    PIECEWORK_ASSIGN(PackedBatch packed, pack_unless_done(work, states, batch, request.observer));
+    const uint64_t payload_bytes = packed.receipt.payload_bytes;
+    if (!packed.was_done) report.packed_bytes += payload_bytes - packed.resumed_bytes;
+    if (request.progress != nullptr && packed.was_done) request.progress->planned_bytes -= payload_bytes;
+    if (request.progress != nullptr && !packed.was_done) request.progress->finish_batch(payload_bytes);
+    if (request.observer != nullptr) request.observer->on_batch_done(packed);
+    report.batches.push_back(std::move(packed));
+  }
   return {};
 }
 
 }  // namespace
-
-Result<PipelineLimits> pipeline_limits(unsigned thread_count, uint64_t memory_bytes) {
-  PipelineLimits limits;
-  limits.thread_count = thread_count;
-  limits.slot_bytes = kSlotBytes;
-  const uint64_t for_slots = memory_bytes > kBaseBytes ? memory_bytes - kBaseBytes : 0;
-  const uint64_t affordable = for_slots / (kSlotBytes + kSlotOverheadBytes);
-  constexpr uint64_t kSlotsMin = 2;
-  if (affordable < kSlotsMin) {
-    return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
-                fmt::format("--memory {} bytes is too little: at least {} are needed", memory_bytes,
-                            kBaseBytes + kSlotsMin * (kSlotBytes + kSlotOverheadBytes)));
-  }
-  // Each worker has one run at hand, one is being read and one written; more would only hold memory.
-  limits.slot_count = static_cast<uint32_t>(std::min<uint64_t>(affordable, thread_count + 4));
-  return limits;
-}
 
 Result<PackReport> run_pack_job(const PackRequest& request) {
   const tbb::global_control worker_bound(tbb::global_control::max_allowed_parallelism, request.thread_count + 1);
@@ -114,16 +108,14 @@ Result<PackReport> run_pack_job(const PackRequest& request) {
   std::vector<SkippedItem> excluded;
   for (;;) {
     // The plan fixes every byte: what follows only carries it out.
+    std::optional<SourceSet> sources;
     std::unique_ptr<PlanReader> plan;
-    if (!request.plan_path.empty()) {
+    if (request.plan_path.empty()) {
+      PIECEWORK_ASSIGN(sources, SourceSet::open(request.sources, request.sources.size() > 1));
+      PIECEWORK_ASSIGN(plan, make_stored_plan(*sources, request, output, excluded));
+    } else {
       PIECEWORK_ASSIGN(plan, PlanReader::open(request.plan_path));
     }
-    const bool join = plan ? plan->summary().root_joins_sources : request.sources.size() > 1;
-    PIECEWORK_ASSIGN(const SourceSet sources, SourceSet::open(plan ? plan->summary().sources : request.sources, join));
-    if (!plan) {
-      PIECEWORK_ASSIGN(plan, make_stored_plan(sources, request, output, excluded));
-    }
-    PIECEWORK_TRY(check_batches(request, plan->summary()));
 
     // From here no decision about content is left; batches are independent of each other.
     PackReport report;
@@ -134,7 +126,7 @@ Result<PackReport> run_pack_job(const PackRequest& request) {
                                 .stop = request.stop,
                                 .notice = request.notice,
                                 .done_bytes = request.progress != nullptr ? &request.progress->batch_bytes : nullptr};
-    const Status status = pack_batches(*plan, sources, request, output, *backend, settings, report);
+    const Status status = pack_batches({*plan, sources, output, *backend, settings}, request, report);
     if (status) return report;
     const Error& error = status.error();
     const bool may_skip = request.on_source_error == SourceErrorPolicy::kSkip && request.plan_path.empty() &&

@@ -13,7 +13,6 @@
 
 #include "kernels/base/check.h"
 #include "kernels/base/endian.h"
-#include "kernels/base/varint.h"
 
 namespace piecework::io {
 namespace {
@@ -21,6 +20,8 @@ namespace {
 constexpr std::array<uint8_t, 11> kV2Pragma = {0x0a, 0xa1, 0x67, 'v', 'e', 'r', 's', 'i', 'o', 'n', 0x02};
 static_assert(kV2Pragma.size() + kCarV2HeaderBytes == kCarV2DataOffsetMin);
 constexpr size_t kReadBytesMin = 64 * kKiB;
+
+}  // namespace
 
 std::string_view varint_fault(VarintStatus status) {
   switch (status) {
@@ -35,8 +36,6 @@ std::string_view varint_fault(VarintStatus status) {
   }
   return "";
 }
-
-}  // namespace
 
 ReadFunction read_descriptor(int descriptor, std::string name, ErrorSide side) {
   // Advice only: a pipe refuses it and nothing is lost.

@@ -16,11 +16,13 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernels/base/bytes.h"
 #include "kernels/base/error.h"
 #include "kernels/base/units.h"
+#include "kernels/base/varint.h"
 
 namespace piecework::io {
 
@@ -54,6 +56,9 @@ struct CarBatch {
   bool at_end = false;   // nothing follows
 };
 
+// What is wrong with the varint of a length, for messages; "" for kOk.
+std::string_view varint_fault(VarintStatus status);
+
 // Returns the bytes read into `target`, 0 only at the end.
 using ReadFunction = std::function<Result<size_t>(MutableByteSpan target)>;
 
@@ -72,6 +77,9 @@ class CarReader {
   ByteSpan header() const { return header_; }
   uint64_t header_offset_bytes() const { return header_offset_bytes_; }  // of its length varint, in the file
   bool is_v2() const { return is_v2_; }
+  // Where the sections end in the file: by a CARv2's own word, which is checked by reading so far; UINT64_MAX for a
+  // CARv1, whose sections end with the file.
+  uint64_t payload_end_bytes() const { return payload_end_bytes_; }
 
   // The sections that now fit the buffer, in order. A fault in the framing is returned by the call after the one that
   // brought the last good section. REQUIRES: no call after at_end or an error.

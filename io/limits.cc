@@ -1,4 +1,6 @@
-// Control groups: cgroup-v2.rst ("cpu.max", "memory.max") and cgroup-v1 (cpu.cfs_quota_us, memory.limit_in_bytes).
+// Control groups: cgroup-v2.rst ("cpu.max", "memory.max", "memory.high") and cgroup-v1 (cpu.cfs_quota_us,
+// memory.limit_in_bytes, and "hierarchical_memory_limit" of memory.stat, which knows ancestors that are not mounted
+// here).
 //
 // A process's group is named in /proc/self/cgroup, one line "hierarchy:controllers:path" each; v2's line begins with
 // "0::". A limit holds for all groups below, so every ancestor up to the mount is read. Inside a container the path may
@@ -35,6 +37,17 @@ std::vector<std::string> read_words(const std::string& path) {
   std::vector<std::string> words;
   for (std::string word; words.size() < 2 && file >> word;) words.push_back(std::move(word));
   return words;
+}
+
+// The word behind `key` in a file of "key value" lines; empty where there is none.
+std::string read_value(const std::string& path, std::string_view key) {
+  std::ifstream file(path);
+  std::string word;
+  std::string value;
+  while (file >> word >> value) {
+    if (word == key) return value;
+  }
+  return {};
 }
 
 struct Group {
@@ -146,11 +159,19 @@ uint32_t usable_cpu_count(const LimitSources& sources) {
 
 std::optional<uint64_t> cgroup_memory_limit_bytes(const LimitSources& sources) {
   std::optional<uint64_t> smallest;
-  visit_limits(sources, "memory", [&](const std::string& directory, bool is_v2) {
-    const std::vector<std::string> words = read_words(directory + (is_v2 ? "/memory.max" : "/memory.limit_in_bytes"));
-    if (words.empty()) return;
-    const std::optional<uint64_t> limit = parse_number(words[0]);  // not a number: "max"
+  const auto keep = [&](std::string_view text) {
+    const std::optional<uint64_t> limit = parse_number(text);  // not a number: "max"
     if (limit && *limit < kNoMemoryLimit) keep_smallest(smallest, *limit);
+  };
+  visit_limits(sources, "memory", [&](const std::string& directory, bool is_v2) {
+    // Above memory.high a group is slowed down until it stands still: as good as a limit.
+    const std::vector<const char*> names =
+        is_v2 ? std::vector{"/memory.max", "/memory.high"} : std::vector{"/memory.limit_in_bytes"};
+    for (const char* name : names) {
+      const std::vector<std::string> words = read_words(directory + name);
+      if (!words.empty()) keep(words[0]);
+    }
+    if (!is_v2) keep(read_value(directory + "/memory.stat", "hierarchical_memory_limit"));
   });
   return smallest;
 }

@@ -22,7 +22,8 @@ uint32_t usable_cpu_count(const LimitSources& sources = {});
 // The CPU quota alone, in CPUs rounded up; none where there is no quota.
 std::optional<uint32_t> cgroup_cpu_count(const LimitSources& sources = {});
 
-// The smallest memory limit of the process's control groups, the parents' included; none where there is none.
+// The smallest memory limit of the process's control groups, the parents' included (memory.high is one too); none where
+// there is none.
 std::optional<uint64_t> cgroup_memory_limit_bytes(const LimitSources& sources = {});
 
 // Raises the soft limit of open descriptors to the hard one and returns it. To be called once, at the start.

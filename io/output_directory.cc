@@ -1,5 +1,4 @@
 // OutputDirectory of io/publish.h: making directories durably, looking into them, room on their file system.
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -8,7 +7,6 @@
 
 #include <cerrno>
 #include <climits>
-#include <memory>
 
 #include "io/publish.h"
 
@@ -33,6 +31,13 @@ std::string parent_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// What was opened, or none where nothing of that name exists.
+Result<std::optional<File>> none_if_missing(Result<File> opened) {
+  if (opened) return std::optional(std::move(*opened));
+  if (opened.error().sys_errno == ENOENT) return std::nullopt;
+  return tl::unexpected<Error>(std::move(opened).error());
+}
+
 Status make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), kDirectoryMode) != 0) {
     if (errno == EEXIST) return {};
@@ -55,6 +60,12 @@ Result<OutputDirectory> OutputDirectory::open_or_create(const std::string& path)
   return OutputDirectory(std::move(directory));
 }
 
+Result<std::optional<OutputDirectory>> OutputDirectory::try_open_directory(const std::string& path) {
+  PIECEWORK_ASSIGN(std::optional<File> directory, none_if_missing(open_named_directory(path, ErrorSide::kDestination)));
+  if (!directory) return std::nullopt;
+  return OutputDirectory(std::move(*directory));
+}
+
 Result<OutputDirectory> OutputDirectory::subdirectory(std::string_view name) const {
   PIECEWORK_TRY(check_file_name(name));
   if (::mkdirat(fd(), std::string(name).c_str(), kDirectoryMode) == 0) {
@@ -66,30 +77,18 @@ Result<OutputDirectory> OutputDirectory::subdirectory(std::string_view name) con
   return OutputDirectory(std::move(child));
 }
 
+Result<std::optional<OutputDirectory>> OutputDirectory::try_subdirectory(std::string_view name) const {
+  PIECEWORK_TRY(check_file_name(name));
+  PIECEWORK_ASSIGN(std::optional<File> child, none_if_missing(open_beneath(directory_, name, kOpenDirectory)));
+  if (!child) return std::nullopt;
+  return OutputDirectory(std::move(*child));
+}
+
 std::string OutputDirectory::path_of(std::string_view name) const { return fmt::format("{}/{}", path(), name); }
 
 Result<std::optional<File>> OutputDirectory::try_open(std::string_view name) const {
   PIECEWORK_TRY(check_file_name(name));
-  Result<File> file = open_beneath(directory_, name);
-  if (file) return std::optional(std::move(*file));
-  if (file.error().sys_errno == ENOENT) return std::nullopt;
-  return tl::unexpected<Error>(std::move(file).error());
-}
-
-Result<std::vector<std::string>> OutputDirectory::names() const {
-  // A descriptor of its own: a shared one would share its reading position.
-  UniqueFd listed(::openat(fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  DIR* stream = listed.is_open() ? ::fdopendir(listed.get()) : nullptr;
-  if (stream == nullptr) return fail_destination(errno, "listing", path());
-  listed.release();
-  const std::unique_ptr<DIR, int (*)(DIR*)> owner(stream, ::closedir);
-  std::vector<std::string> found;
-  for (errno = 0; const struct dirent* entry = ::readdir(stream); errno = 0) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") found.emplace_back(name);
-  }
-  if (errno != 0) return fail_destination(errno, "listing", path());
-  return found;
+  return none_if_missing(open_beneath(directory_, name));
 }
 
 Result<std::optional<FileStamp>> OutputDirectory::try_stamp(std::string_view name) const {

@@ -17,8 +17,6 @@ namespace piecework::io {
 namespace {
 
 constexpr mode_t kFileMode = 0644;
-constexpr std::string_view kTemporaryPrefix = ".piecework-";
-constexpr std::string_view kTemporarySuffix = ".tmp";
 // How often a temporary may vanish or be replaced between open and lock before something else is wrong.
 constexpr int kOpenAttemptCountMax = 16;
 
@@ -70,9 +68,7 @@ Result<Found> examine_temporary(int directory_fd, const std::string& name, int f
 
 }  // namespace
 
-std::string temporary_name(std::string_view what) {
-  return fmt::format("{}{}{}", kTemporaryPrefix, what, kTemporarySuffix);
-}
+std::string temporary_name(std::string_view what) { return fmt::format(".piecework-{}.tmp", what); }
 
 Result<std::optional<PublishedFile>> PublishedFile::open(const OutputDirectory& directory, std::string_view what,
                                                          Mode mode) {
@@ -258,6 +254,17 @@ Status PublishedFile::discard() {
   return status;
 }
 
+Result<PublishedFile> open_unshared(const OutputDirectory& directory, std::string_view what) {
+  constexpr int kAttemptsMax = 1000;
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    PIECEWORK_ASSIGN(std::optional<PublishedFile> file,
+                     PublishedFile::open(directory, fmt::format("{}-{}", what, attempt), PublishedFile::Mode::kFresh));
+    if (file) return std::move(*file);
+  }
+  return fail(ErrorCode::kConflict, ErrorSide::kDestination,
+              fmt::format("{} attempts are at work in '{}' already", kAttemptsMax, printable(directory.path())));
+}
+
 Result<CommitOutcome> publish_bytes(const OutputDirectory& directory, std::string_view name, ByteSpan bytes,
                                     std::string_view what) {
   PIECEWORK_ASSIGN(std::optional<PublishedFile> file,
@@ -268,20 +275,6 @@ Result<CommitOutcome> publish_bytes(const OutputDirectory& directory, std::strin
   }
   PIECEWORK_TRY(file->write(bytes, 0));
   return file->commit(name);
-}
-
-Status remove_abandoned(const OutputDirectory& directory, std::string_view prefix) {
-  const std::string begin = fmt::format("{}{}", kTemporaryPrefix, prefix);
-  PIECEWORK_ASSIGN(const std::vector<std::string> names, directory.names());
-  for (const std::string_view name : names) {
-    if (!name.starts_with(begin) || !name.ends_with(kTemporarySuffix)) continue;
-    const std::string_view what = name.substr(kTemporaryPrefix.size());
-    // Under its lock or not at all; its destructor removes it.
-    const auto file = PublishedFile::open(directory, what.substr(0, what.size() - kTemporarySuffix.size()),
-                                          PublishedFile::Mode::kAdopt);
-    if (!file) return tl::unexpected<Error>(file.error());
-  }
-  return {};
 }
 
 }  // namespace piecework::io

@@ -12,7 +12,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "io/file.h"
 #include "kernels/base/bytes.h"
@@ -25,8 +24,12 @@ class OutputDirectory {
  public:
   // Opens `path`, made with its missing parents (mode 0755 less the umask); each new directory's parent is synced.
   static Result<OutputDirectory> open_or_create(const std::string& path);
+  // Opens `path`, or none where it does not exist. Nothing is made.
+  static Result<std::optional<OutputDirectory>> try_open_directory(const std::string& path);
   // The child `name`, made where it is missing.
   Result<OutputDirectory> subdirectory(std::string_view name) const;
+  // The child `name`, or none where it does not exist.
+  Result<std::optional<OutputDirectory>> try_subdirectory(std::string_view name) const;
 
   int fd() const { return directory_.fd(); }
   const std::string& path() const { return directory_.path(); }
@@ -34,8 +37,6 @@ class OutputDirectory {
 
   // Opens a published file for reading; none where the name does not exist. Symlinks are refused.
   Result<std::optional<File>> try_open(std::string_view name) const;
-  // All names but "." and "..", in no order.
-  Result<std::vector<std::string>> names() const;
   // The stamp of a name, symlinks not followed; none where it does not exist.
   Result<std::optional<FileStamp>> try_stamp(std::string_view name) const;
   // Removes a file; no error where it does not exist. Not durable before sync().
@@ -126,14 +127,15 @@ class PublishedFile {
   bool keep_temporary_ = false;
 };
 
+// A fresh temporary for work that several attempts may do at once, each on its own (making a plan): the first of
+// "<what>-0", "<what>-1", ... that no other attempt holds. So what a killed attempt has left is replaced by the next
+// one and does not pile up. Errors: the destination's; kConflict where 1,000 attempts hold theirs.
+Result<PublishedFile> open_unshared(const OutputDirectory& directory, std::string_view what);
+
 // Publishes a small file in one call (a receipt, a plan): open fresh, write, commit. `what` names the temporary; two
 // processes that may publish the same name at once give different ones.
 // Errors: also kConflict where another process holds that temporary right now.
 Result<CommitOutcome> publish_bytes(const OutputDirectory& directory, std::string_view name, ByteSpan bytes,
                                     std::string_view what);
-
-// Removes every temporary whose `what` begins with `prefix` and whose lock is free: left by processes that died.
-// REQUIRES: only processes of this machine use the prefix; locks of others may not be seen.
-Status remove_abandoned(const OutputDirectory& directory, std::string_view prefix);
 
 }  // namespace piecework::io

@@ -15,6 +15,7 @@ namespace {
 struct Avx2Lanes {
   using Vector = __m256i;
   static constexpr size_t kLanes = 8;
+  static constexpr bool kUnrolled = false;
 
   [[gnu::always_inline]] static inline Vector add(Vector x, Vector y) { return _mm256_add_epi32(x, y); }
   [[gnu::always_inline]] static inline Vector exclusive_or(Vector x, Vector y, Vector z) {

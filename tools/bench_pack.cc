@@ -11,6 +11,7 @@
 #include "engine/pack_job.h"
 #include "engine/piece/commp.h"
 #include "tools/measure.h"
+#include "tools/memory_budget.h"
 #include "tools/plan_flags.h"
 #include "tools/process.h"
 
@@ -34,7 +35,8 @@ Result<engine::PackRequest> make_request(const PackTry& job, const std::filesyst
   PIECEWORK_ASSIGN(request.options, plan_options(flags));
   request.output_path = output.native();
   request.thread_count = job.thread_count;
-  request.memory_bytes = default_memory_bytes(job.thread_count);
+  PIECEWORK_ASSIGN(const MemoryBudget budget, memory_budget(0, job.thread_count));
+  request.memory_bytes = budget.bytes;
   request.stop = &stop_requested();
   return request;
 }

@@ -44,7 +44,8 @@ void add_size_flag(CLI::App& command, const std::string& flag, uint64_t& target_
 
 void add_memory_flag(CLI::App& command, uint64_t& memory_bytes) {
   add_size_flag(command, "--memory", memory_bytes,
-                "Memory to stay within (default: 256MiB, and 24MiB for each thread over 4)");
+                "Memory to stay within (default: 256MiB, and 24MiB for each thread over 4; less where a "
+                "control group has less)");
 }
 
 }  // namespace piecework::tools

@@ -4,17 +4,20 @@
 #include <unistd.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/piece/piece_size.h"
 #include "io/backend.h"
+#include "io/limits.h"
 #include "kernels/variant.h"
 #include "tools/cli.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
 #include "tools/json_output.h"
 #include "tools/machine.h"
+#include "tools/memory_budget.h"
 #include "tools/sizes.h"
 
 namespace piecework::tools {
@@ -29,9 +32,11 @@ struct Info {
   std::string cpu;
   std::string system;
   unsigned thread_count = 1;
+  std::optional<uint32_t> cgroup_cpu_count;
   std::vector<kernels::VariantInfo> variants;
   IoUring io_uring;
   uint64_t memory_budget_bytes = 0;
+  std::optional<uint64_t> cgroup_memory_bytes;
   uint64_t page_bytes = 0;
   uint64_t open_files_max = 0;
   uint64_t locked_memory_bytes_max = 0;
@@ -53,9 +58,11 @@ Info gather() {
   info.cpu = cpu_model();
   info.system = system_name();
   info.thread_count = usable_thread_count();
+  info.cgroup_cpu_count = io::cgroup_cpu_count();
   info.variants = all_variants();
   info.io_uring = probe_io_uring();
-  info.memory_budget_bytes = default_memory_bytes(info.thread_count);
+  info.cgroup_memory_bytes = io::cgroup_memory_limit_bytes();
+  info.memory_budget_bytes = default_memory_bytes(info.thread_count, info.cgroup_memory_bytes);
   info.page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   info.open_files_max = soft_limit(RLIMIT_NOFILE);
   info.locked_memory_bytes_max = soft_limit(RLIMIT_MEMLOCK);
@@ -64,6 +71,11 @@ Info gather() {
 
 // A limit of the system as JSON: null where there is none.
 Json limit_json(uint64_t limit) { return limit == RLIM_INFINITY ? Json(nullptr) : Json(limit); }
+
+template <class Number>
+Json optional_json(const std::optional<Number>& limit) {
+  return limit ? Json(*limit) : Json(nullptr);
+}
 
 Json as_json(const Info& info) {
   Json variants = Json::array();
@@ -81,6 +93,8 @@ Json as_json(const Info& info) {
           {"io_uring", {{"available", info.io_uring.available}, {"detail", info.io_uring.detail}}},
           {"limits",
            {{"memory_budget_bytes", info.memory_budget_bytes},
+            {"cgroup_memory_bytes_max", optional_json(info.cgroup_memory_bytes)},
+            {"cgroup_cpu_count", optional_json(info.cgroup_cpu_count)},
             {"segment_bytes", engine::kSegmentBytes},
             {"piece_bytes_max", engine::kPieceBytesMax},
             {"page_bytes", info.page_bytes},
@@ -93,6 +107,8 @@ std::string limit_text(uint64_t limit, const std::string& text) { return limit =
 std::string as_text(const Info& info) {
   std::string text = fmt::format("piecework {}\nprocessor      {}\nsystem         {}\nthreads        {}\n", version(),
                                  info.cpu, info.system, info.thread_count);
+  text +=
+      fmt::format("CPU quota      {}\n", info.cgroup_cpu_count ? fmt::format("{}", *info.cgroup_cpu_count) : "none");
   text += "kernels        (* in use, - not for this processor)\n";
   for (const kernels::VariantInfo& variant : info.variants) {
     const char mark = variant.active ? '*' : variant.supported ? ' ' : '-';
@@ -101,6 +117,8 @@ std::string as_text(const Info& info) {
   text +=
       fmt::format("io_uring       {}: {}\n", info.io_uring.available ? "yes" : "no", printable(info.io_uring.detail));
   text += fmt::format("memory budget  {} (--memory)\n", format_bytes(info.memory_budget_bytes));
+  text += fmt::format("memory limit   {} (control group)\n",
+                      info.cgroup_memory_bytes ? format_bytes(*info.cgroup_memory_bytes) : "none");
   text += fmt::format("largest piece  {} padded\n", format_bytes(engine::kPieceBytesMax));
   text += fmt::format("open files     {}\n", limit_text(info.open_files_max, fmt::format("{}", info.open_files_max)));
   text += fmt::format("locked memory  {}\n",

@@ -1,9 +1,10 @@
 // `piecework pack SOURCE... --out DIR`: plan and pack in one go, the main job; or the batches of an existing plan.
 #include <fmt/format.h>
 
-#include <charconv>
 #include <chrono>
+#include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engine/pack_job.h"
@@ -11,9 +12,12 @@
 #include "tools/cli.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
+#include "tools/memory_budget.h"
+#include "tools/pack_monitor.h"
 #include "tools/plan_flags.h"
 #include "tools/progress.h"
 #include "tools/sizes.h"
+#include "tools/task_index.h"
 #include "tools/test_build.h"
 
 namespace piecework::tools {
@@ -25,6 +29,7 @@ struct PackFlags {
   PlanFlags plan;
   std::string plan_path;
   std::string task;
+  std::optional<int64_t> task_offset;
   bool all = false;
   std::string out_path;
   bool no_car = false;
@@ -33,6 +38,8 @@ struct PackFlags {
   unsigned thread_count = 1;
   uint64_t memory_bytes = 0;
   bool json = false;
+  std::string events;
+  std::string metrics_path;
 };
 
 Status check_flags(const PackFlags& flags) {
@@ -42,7 +49,9 @@ Status check_flags(const PackFlags& flags) {
   const bool with_plan = !flags.plan_path.empty();
   if (with_plan == !flags.plan.sources.empty()) return usage("give either SOURCE... or --plan PLAN");
   if (!with_plan && (flags.all || !flags.task.empty())) return usage("--task and --all need --plan");
-  if (with_plan && flags.all == !flags.task.empty()) return usage("with --plan, give either --task N or --all");
+  if (with_plan && flags.all == !flags.task.empty()) return usage("with --plan, give either --task N|auto or --all");
+  if (flags.task_offset && flags.task != "auto") return usage("--task-offset needs --task auto");
+  if (flags.json && flags.events == "-") return usage("--json and --events - both want standard output");
   return {};
 }
 
@@ -52,29 +61,36 @@ Result<io::BackendKind> backend_kind(const std::string& name) {
   return io::BackendKind::kAutomatic;
 }
 
+// The batch of --task; what the scheduler's variable made of it is said, for the job's log.
+Result<uint32_t> task_of(const PackFlags& flags) {
+  if (flags.task != "auto") return parse_task(flags.task);
+  const auto read_variable = [](const char* name) -> const char* { return std::getenv(name); };
+  PIECEWORK_ASSIGN(const TaskIndex task, task_from_environment(read_variable, flags.task_offset));
+  print_message(fmt::format("task {} ({})", task.batch, task.origin));
+  return task.batch;
+}
+
 Result<engine::PackRequest> request_of(const PackFlags& flags) {
   engine::PackRequest request;
   request.sources = sources_of(flags.plan);
   request.plan_path = flags.plan_path;
   request.output_path = flags.out_path;
+  request.roots_path = flags.plan.roots_path;
   PIECEWORK_ASSIGN(request.options, plan_options(flags.plan));
   PIECEWORK_ASSIGN(request.on_source_error, source_error_policy(flags.plan));
   PIECEWORK_ASSIGN(request.backend, backend_kind(flags.io));
   if (!flags.task.empty()) {
-    uint32_t batch = 0;
-    const char* end = flags.task.data() + flags.task.size();
-    const auto [stop, code] = std::from_chars(flags.task.data(), end, batch);
-    if (code != std::errc() || stop != end) {
-      return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
-                  fmt::format("--task '{}': expected a number from 0 on", printable(flags.task)));
-    }
+    PIECEWORK_ASSIGN(const uint32_t batch, task_of(flags));
     request.batches.push_back(batch);
   }
   request.store_car = !flags.no_car;
   request.thread_count = flags.thread_count;
-  request.memory_bytes = flags.memory_bytes != 0 ? flags.memory_bytes : default_memory_bytes(flags.thread_count);
+  PIECEWORK_ASSIGN(const MemoryBudget budget, memory_budget(flags.memory_bytes, flags.thread_count));
+  if (!budget.notice.empty()) print_message(budget.notice);
+  request.memory_bytes = budget.bytes;
   PIECEWORK_TRY(set_checkpoints_from_environment(request));
   request.stop = &stop_requested();
+  if (flags.stats) request.notice = print_message;
   return request;
 }
 
@@ -144,26 +160,42 @@ void warn_about_small_pieces(const engine::PackReport& report) {
   }
 }
 
-Result<int> run_pack(const PackFlags& flags) {
-  PIECEWORK_TRY(check_flags(flags));
-  PIECEWORK_ASSIGN(engine::PackRequest request, request_of(flags));
-  PIECEWORK_TRY(io::raise_open_file_limit());
-  engine::PackProgress progress;
-  request.progress = &progress;
-  if (flags.stats) request.notice = print_message;
-  const Clock::time_point begin = Clock::now();
-  engine::PackReport report;
-  {
-    const ProgressPrinter printer("packing", [&progress] {
-      return ProgressSnapshot{progress.finished_bytes.load() + progress.batch_bytes.load(),
-                              progress.planned_bytes.load()};
-    });
-    PIECEWORK_ASSIGN(report, engine::run_pack_job(request));
-  }
-  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+Status print_report(const PackFlags& flags, const engine::PackReport& report, double seconds) {
   warn_about_small_pieces(report);
   print_skipped(report.plan.skipped);
-  PIECEWORK_TRY(flags.json ? print_pack_json(flags, report, seconds) : print_pack_text(flags, report, seconds));
+  if (flags.json) return print_pack_json(flags, report, seconds);
+  if (flags.events == "-") return {};  // standard output is the events'
+  return print_pack_text(flags, report, seconds);
+}
+
+// The job, with progress for people and for whoever follows events and metrics.
+Result<engine::PackReport> pack_observed(const PackFlags& flags, Result<engine::PackRequest> request) {
+  std::string task = flags.task.empty() ? "all" : flags.task;
+  if (request && !request->batches.empty()) task = fmt::format("{}", request->batches.front());
+  engine::PackProgress progress;
+  PackMonitor monitor({.events_target = flags.events,
+                       .metrics_path = flags.metrics_path,
+                       .output_path = flags.out_path,
+                       .task = std::move(task)},
+                      progress);
+  Result<engine::PackReport> report = request.and_then([&](engine::PackRequest& job) {
+    job.progress = &progress;
+    job.observer = &monitor;
+    const ProgressPrinter printer("packing", [&progress] {
+      return ProgressSnapshot{progress.packed_bytes(), progress.planned_bytes.load()};
+    });
+    return engine::run_pack_job(job);
+  });
+  monitor.finish(report ? kExitDone : exit_code_of(report.error()), report ? nullptr : &report.error());
+  return report;
+}
+
+Result<int> run_pack(const PackFlags& flags) {
+  PIECEWORK_TRY(check_flags(flags));
+  PIECEWORK_TRY(io::raise_open_file_limit());
+  const Clock::time_point begin = Clock::now();
+  PIECEWORK_ASSIGN(const engine::PackReport report, pack_observed(flags, request_of(flags)));
+  PIECEWORK_TRY(print_report(flags, report, std::chrono::duration<double>(Clock::now() - begin).count()));
   return kExitDone;
 }
 
@@ -176,7 +208,10 @@ void add_pack_command(CLI::App& app, Invocation& invocation) {
                                         .example = "piecework pack ~/sites --out pieces"});
   add_plan_flags(*command, flags->plan, true);
   command->add_option("--plan", flags->plan_path, "Pack batches of this plan instead of sources");
-  command->add_option("--task", flags->task, "With --plan: the batch to pack, counted from 0");
+  command->add_option("--task", flags->task,
+                      "With --plan: the batch to pack, counted from 0; auto: the scheduler's index variable names it");
+  command->add_option("--task-offset", flags->task_offset,
+                      "With --task auto: index of the first task (default: 0; 1 for LSB_JOBINDEX and SGE_TASK_ID)");
   command->add_flag("--all", flags->all, "With --plan: every batch");
   command->add_option("--out", flags->out_path, "Output directory")->required();
   command->add_flag("--no-car", flags->no_car, "Compute everything, store no CAR");
@@ -187,6 +222,14 @@ void add_pack_command(CLI::App& app, Invocation& invocation) {
   add_threads_flag(*command, flags->thread_count);
   add_memory_flag(*command, flags->memory_bytes);
   add_json_flag(*command, flags->json);
+  command
+      ->add_option("--events", flags->events,
+                   "Append what happens to FILE as JSON lines, or print it (-); a failure to do so is a warning")
+      ->type_name("FILE|-");
+  command
+      ->add_option("--metrics-file", flags->metrics_path,
+                   "Keep Prometheus metrics in FILE, replaced every few seconds; a failure to do so is a warning")
+      ->type_name("FILE");
   command->callback([flags, &invocation] { invocation.run = [flags] { return run_pack(*flags); }; });
 }
 

@@ -1,6 +1,5 @@
 // `piecework plan SOURCE... --out PLAN`: what will come out, exactly, before any payload is packed.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <memory>
 #include <string>
@@ -101,12 +100,11 @@ Result<engine::PlanSummary> write_plan(const PlanCommandFlags& flags, engine::Pl
   const auto [directory_path, name] = split_path(flags.out_path);
   PIECEWORK_TRY(io::check_file_name(name));
   PIECEWORK_ASSIGN(const io::OutputDirectory directory, io::OutputDirectory::open_or_create(directory_path));
-  PIECEWORK_ASSIGN(
-      std::optional<io::PublishedFile> file,
-      io::PublishedFile::open(directory, fmt::format("plan-{}", getpid()), io::PublishedFile::Mode::kFresh));
-  if (!file) return fail(ErrorCode::kConflict, ErrorSide::kInternal, "a temporary plan of this process is locked");
-  PIECEWORK_ASSIGN(engine::PlanSummary plan, engine::make_plan(opened, request, file->path()));
-  PIECEWORK_ASSIGN(const io::CommitOutcome outcome, file->commit(name));
+  PIECEWORK_ASSIGN(io::PublishedFile file, io::open_unshared(directory, "plan"));
+  request.roots_path = flags.plan.roots_path;
+  request.scratch_path = directory.path();
+  PIECEWORK_ASSIGN(engine::PlanSummary plan, engine::make_plan(opened, request, file.path()));
+  PIECEWORK_ASSIGN(const io::CommitOutcome outcome, file.commit(name));
   if (outcome == io::CommitOutcome::kPublished) return plan;
   auto existing = engine::PlanReader::open(flags.out_path);
   if (existing && (*existing)->summary().digest == plan.digest) return plan;  // the same plan is there already

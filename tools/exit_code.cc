@@ -63,6 +63,50 @@ ExitCode exit_code_of(const Error& error) {
   return kExitInternal;
 }
 
+std::string_view name_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kIo:
+      return "io";
+    case ErrorCode::kNotFound:
+      return "not_found";
+    case ErrorCode::kChanged:
+      return "changed";
+    case ErrorCode::kCorrupt:
+      return "corrupt";
+    case ErrorCode::kInvalidArgument:
+      return "invalid_argument";
+    case ErrorCode::kUnsupported:
+      return "unsupported";
+    case ErrorCode::kResourceExhausted:
+      return "resource_exhausted";
+    case ErrorCode::kNoSpace:
+      return "no_space";
+    case ErrorCode::kConflict:
+      return "conflict";
+    case ErrorCode::kCancelled:
+      return "cancelled";
+    case ErrorCode::kPermission:
+      return "permission";
+    case ErrorCode::kUnavailable:
+      return "unavailable";
+  }
+  return "unknown";
+}
+
+std::string_view name_of(ErrorSide side) {
+  switch (side) {
+    case ErrorSide::kSource:
+      return "source";
+    case ErrorSide::kDestination:
+      return "destination";
+    case ErrorSide::kConfig:
+      return "configuration";
+    case ErrorSide::kInternal:
+      return "internal";
+  }
+  return "unknown";
+}
+
 std::string_view exit_code_help() {
   return "Exit codes:\n"
          "   0  done, or already done\n"

@@ -26,6 +26,10 @@ enum ExitCode : int {
 // The exit code of `error`, from its code and its side.
 ExitCode exit_code_of(const Error& error);
 
+// "no_space", "destination": how records name what an error is and whose it is.
+std::string_view name_of(ErrorCode code);
+std::string_view name_of(ErrorSide side);
+
 // The table of exit codes as every help text shows it; several lines, no newline at the end.
 std::string_view exit_code_help();
 

@@ -5,6 +5,7 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <system_error>
 
 #include "kernels/variant.h"
 #include "tools/cli.h"
@@ -17,8 +18,8 @@ namespace {
 
 using AddCommand = void (*)(CLI::App&, Invocation&);
 constexpr AddCommand kCommands[] = {
-    add_commp_command,  add_fr32_command,  add_plan_command, add_pack_command,
-    add_verify_command, add_bench_command, add_info_command,
+    add_commp_command, add_fr32_command,   add_plan_command,  add_pack_command,
+    add_todo_command,  add_verify_command, add_bench_command, add_info_command,
 };
 
 int report(const Error& error) {
@@ -65,6 +66,12 @@ int run(const Invocation& invocation) {
   } catch (const std::bad_alloc&) {
     print_message("out of memory");
     return kExitResources;
+  } catch (const std::system_error& error) {
+    // A thread that cannot be started, for want of memory or of threads.
+    const bool is_resource =
+        error.code() == std::errc::resource_unavailable_try_again || error.code() == std::errc::not_enough_memory;
+    print_message(std::string(is_resource ? "out of memory or threads: " : "internal error: ") + error.what());
+    return is_resource ? kExitResources : kExitInternal;
   } catch (const std::exception& unexpected) {
     print_message(std::string("internal error: ") + unexpected.what());
     return kExitInternal;

@@ -38,8 +38,8 @@ Status apply_profile_flags(const PlanFlags& flags, engine::Profile& profile) {
 }  // namespace
 
 void add_plan_flags(CLI::App& command, PlanFlags& flags, bool sources_optional) {
-  CLI::Option* sources =
-      command.add_option("SOURCE", flags.sources, "Directory or file, or NAME=PATH; several are joined");
+  CLI::Option* sources = command.add_option(
+      "SOURCE", flags.sources, "Directory, file, kubo repository or CAR, or NAME=PATH; several are joined");
   if (!sources_optional) sources->required();
   command.add_option("--piece-size", flags.piece_size, "Largest padded piece: a power of two, or pdp")
       ->capture_default_str();
@@ -51,6 +51,9 @@ void add_plan_flags(CLI::App& command, PlanFlags& flags, bool sources_optional) 
       ->capture_default_str();
   command.add_option("--items", flags.items, "What stays whole in one piece: files, top or source")
       ->capture_default_str();
+  command.add_option("--roots", flags.roots_path,
+                     "Stores: file with the CIDs to pack, one a line; else what is pinned, or what a CAR names");
+  command.add_flag("--one-item-per-piece", flags.one_item_per_piece, "Stores: every root in a piece of its own");
   command.add_option("--chunk-size", flags.chunk_size, "Bytes a chunk, instead of the profile's");
   command.add_option("--max-links", flags.max_links, "Links a file node, instead of the profile's");
   command.add_option("--raw-leaves", flags.raw_leaves, "Leaves as raw blocks, instead of the profile's")
@@ -71,6 +74,7 @@ Result<engine::PlanOptions> plan_options(const PlanFlags& flags) {
   PIECEWORK_ASSIGN(options.dedup, engine::dedup_by_name(flags.dedup));
   PIECEWORK_ASSIGN(options.items, engine::item_policy_by_name(flags.items));
   options.include_hidden = flags.hidden == "include";
+  options.one_item_per_piece = flags.one_item_per_piece;
   PIECEWORK_ASSIGN(const uint64_t piece_bytes, parse_piece_size(flags.piece_size));
   options.piece_size_text = flags.piece_size;
   options.payload_bytes_max = engine::payload_capacity_bytes(piece_bytes);

@@ -25,6 +25,8 @@ struct PlanFlags {
   std::string cid_version;
   std::string hamt_threshold;
   std::string on_source_error = "fail";
+  std::string roots_path;
+  bool one_item_per_piece = false;
 };
 
 // Sources are required unless `sources_optional` (a plan may stand in).

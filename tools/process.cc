@@ -2,12 +2,14 @@
 #include "tools/process.h"
 
 #include <fmt/format.h>
-#include <sched.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 
+#include "io/limits.h"
 #include "kernels/base/check.h"
 #include "kernels/base/error.h"
 #include "kernels/base/units.h"
@@ -24,12 +26,7 @@ void request_stop(int /*signal*/) { stop_flag.store(true, std::memory_order_rela
 
 }  // namespace
 
-unsigned usable_thread_count() {
-  cpu_set_t usable;
-  CPU_ZERO(&usable);
-  if (sched_getaffinity(0, sizeof usable, &usable) != 0) return 1;
-  return std::clamp(static_cast<unsigned>(CPU_COUNT(&usable)), 1u, kThreadsMax);
-}
+unsigned usable_thread_count() { return std::clamp(io::usable_cpu_count(), 1u, kThreadsMax); }
 
 const std::atomic<bool>& stop_requested() { return stop_flag; }
 
@@ -49,10 +46,16 @@ void print_message(std::string_view message) {
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
-uint64_t default_memory_bytes(unsigned thread_count) {
-  constexpr unsigned kIncludedThreads = 4;
-  const uint64_t further_threads = thread_count > kIncludedThreads ? thread_count - kIncludedThreads : 0;
-  return 256 * kMiB + 24 * kMiB * further_threads;
+uint64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");  // proc(5): total and resident size in pages
+  uint64_t total_pages = 0;
+  uint64_t resident_pages = 0;
+  return statm >> total_pages >> resident_pages ? resident_pages * io::page_size_bytes() : 0;
+}
+
+uint64_t resident_bytes_max() {
+  struct rusage usage {};
+  return getrusage(RUSAGE_SELF, &usage) == 0 ? static_cast<uint64_t>(usage.ru_maxrss) * kKiB : 0;
 }
 
 std::vector<kernels::VariantInfo> all_variants() {

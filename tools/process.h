@@ -13,7 +13,7 @@ namespace piecework::tools {
 
 inline constexpr unsigned kThreadsMax = 1024;
 
-// Processors that this process may run on (its affinity mask), from 1 to kThreadsMax.
+// Processors that this process may use (affinity mask and CPU quota, see io/limits.h), from 1 to kThreadsMax.
 unsigned usable_thread_count();
 
 // True once SIGINT or SIGTERM arrived: finish what can be resumed later, then return kCancelled. Safe for concurrent
@@ -27,9 +27,9 @@ void install_signal_handlers();
 // Prints one line "piecework: <message>" to stderr, with control bytes escaped.
 void print_message(std::string_view message);
 
-// Memory that a job stays within where --memory is not given: 256 MiB with up to 4 threads, 24 MiB for each further
-// one.
-uint64_t default_memory_bytes(unsigned thread_count);
+// Resident memory of this process now, and the most that it has had so far; 0 where the system does not say.
+uint64_t resident_bytes();
+uint64_t resident_bytes_max();
 
 // Every kernel's variants, in order of preference.
 std::vector<kernels::VariantInfo> all_variants();

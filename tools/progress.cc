@@ -1,9 +1,9 @@
-// The printer's thread.
+// The printer's lines.
 #include "tools/progress.h"
 
 #include <unistd.h>
 
-#include <chrono>
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -11,46 +11,39 @@ namespace piecework::tools {
 namespace {
 
 constexpr std::chrono::milliseconds kSampleInterval{250};
-constexpr std::chrono::seconds kLineInterval{30};
 constexpr const char* kClearLine = "\r\x1b[K";
-
-void put(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stderr); }
 
 }  // namespace
 
-ProgressPrinter::ProgressPrinter(std::string label, std::function<ProgressSnapshot()> sample)
+ProgressOutput standard_error_output() {
+  ProgressOutput output;
+  output.is_terminal = isatty(STDERR_FILENO) == 1;
+  if (output.is_terminal) output.line_interval = kSampleInterval;
+  output.put_text = [](const std::string& text) { std::fwrite(text.data(), 1, text.size(), stderr); };
+  return output;
+}
+
+ProgressPrinter::ProgressPrinter(std::string label, std::function<ProgressSnapshot()> sample, ProgressOutput output)
     : label_(std::move(label)),
       sample_(std::move(sample)),
-      is_terminal_(isatty(STDERR_FILENO) == 1),
-      thread_([this] { run(); }) {}
+      output_(std::move(output)),
+      next_line_(start_ + output_.line_interval) {
+  ticker_.emplace(std::min(kSampleInterval, output_.line_interval), [this] { tick(); });
+}
 
 ProgressPrinter::~ProgressPrinter() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  stopping_changed_.notify_one();
-  thread_.join();
-  if (is_terminal_) put(kClearLine);
+  ticker_.reset();
+  if (output_.is_terminal) output_.put_text(kClearLine);
 }
 
-void ProgressPrinter::run() {
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point start = Clock::now();
-  Clock::time_point next_line = start + (is_terminal_ ? Clock::duration(kSampleInterval) : kLineInterval);
-  std::unique_lock lock(mutex_);
-  while (!stopping_changed_.wait_for(lock, kSampleInterval, [this] { return stopping_; })) {
-    const Clock::time_point now = Clock::now();
-    rate_.add(std::chrono::duration<double>(now - start).count(), sample_().done_bytes);
-    if (now < next_line) continue;
-    print_line();
-    next_line += is_terminal_ ? Clock::duration(kSampleInterval) : kLineInterval;
-  }
-}
-
-void ProgressPrinter::print_line() {
-  const std::string line = label_ + ": " + format_progress(sample_(), rate_);
-  put(is_terminal_ ? kClearLine + line : line + "\n");
+void ProgressPrinter::tick() {
+  const Clock::time_point now = Clock::now();
+  const ProgressSnapshot snapshot = sample_();
+  rate_.add(std::chrono::duration<double>(now - start_).count(), snapshot.done_bytes);
+  if (now < next_line_) return;
+  next_line_ = now + output_.line_interval;
+  const std::string line = label_ + ": " + format_progress(snapshot, rate_);
+  output_.put_text(output_.is_terminal ? kClearLine + line : line + "\n");
 }
 
 }  // namespace piecework::tools

@@ -4,39 +4,49 @@
 // stalled disk is seen as a stall.
 #pragma once
 
-#include <condition_variable>
+#include <chrono>
 #include <functional>
-#include <mutex>
+#include <optional>
 #include <string>
-#include <thread>
 
 #include "tools/progress_rate.h"
+#include "tools/ticker.h"
 
 namespace piecework::tools {
+
+// Where progress goes, and how often.
+struct ProgressOutput {
+  bool is_terminal = false;                               // lines replace each other
+  std::chrono::milliseconds line_interval{30'000};        // from one line to the next
+  std::function<void(const std::string& text)> put_text;  // called on the printer's thread and by its destructor
+};
+
+// stderr, with a line every 250 ms on a terminal and every 30 s elsewhere.
+ProgressOutput standard_error_output();
 
 class ProgressPrinter {
  public:
   // `sample` is called on the printer's thread until the destructor returns: it may only read what is safe to read
   // there, and what it reads outlives the printer. `label` ("packing") begins every line.
-  ProgressPrinter(std::string label, std::function<ProgressSnapshot()> sample);
+  ProgressPrinter(std::string label, std::function<ProgressSnapshot()> sample,
+                  ProgressOutput output = standard_error_output());
   // Stops the thread and clears the terminal's line.
   ~ProgressPrinter();
   ProgressPrinter(const ProgressPrinter&) = delete;
   ProgressPrinter& operator=(const ProgressPrinter&) = delete;
 
  private:
-  void run();
-  void print_line();
+  using Clock = std::chrono::steady_clock;
+  void tick();
 
   const std::string label_;
   const std::function<ProgressSnapshot()> sample_;
-  const bool is_terminal_;
-  RateEstimator rate_;  // printer's thread only
-
-  std::mutex mutex_;
-  std::condition_variable stopping_changed_;
-  bool stopping_ = false;
-  std::thread thread_;
+  const ProgressOutput output_;
+  const Clock::time_point start_ = Clock::now();
+  // Of the ticker's thread only.
+  RateEstimator rate_;
+  Clock::time_point next_line_;
+  std::optional<Ticker> ticker_;  // last: it uses all above
 };
 
 }  // namespace piecework::tools

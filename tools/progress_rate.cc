@@ -22,7 +22,9 @@ void RateEstimator::add(double seconds, uint64_t done_bytes) {
   const double elapsed_seconds = seconds - last_seconds_;
   if (started_ && elapsed_seconds <= 0) return;
   if (started_) {
-    const double sample = static_cast<double>(done_bytes - last_bytes_) / elapsed_seconds;
+    // A job that starts over goes back; nothing was done then, and less than nothing cannot be.
+    const uint64_t new_bytes = done_bytes - std::min(done_bytes, last_bytes_);
+    const double sample = static_cast<double>(new_bytes) / elapsed_seconds;
     const double kept = std::exp(-elapsed_seconds / kFadeSeconds);
     // Dividing by the weight so far makes the first samples count fully instead of fading in from zero.
     const double sum = bytes_per_second_ * weight_ * kept + sample * (1 - kept);

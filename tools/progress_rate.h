@@ -16,7 +16,7 @@ struct ProgressSnapshot {
 // A rate that follows the last ten seconds or so: samples fade with age, however far apart they are. Thread-compatible.
 class RateEstimator {
  public:
-  // `seconds` since any fixed moment, not decreasing; `done_bytes` not decreasing.
+  // `seconds` since any fixed moment, not decreasing. `done_bytes` may go back where work is started over.
   void add(double seconds, uint64_t done_bytes);
   // Bytes per second; 0 before there are two samples at different times.
   [[nodiscard]] double bytes_per_second() const { return bytes_per_second_; }

@@ -110,6 +110,10 @@ BatchLayout::Child BatchLayout::link_of(EntryIndex entry) const {
       child.tsize = symlink_data_bytes(record.content_bytes);
       child.class_id = classes_.table().intern(symlink_key(inventory_.symlink_target(entry)));
       break;
+    case EntryKind::kDag:
+      child.cid_bytes = record.cid_bytes;
+      child.tsize = record.content_bytes;
+      break;
   }
   return child;
 }

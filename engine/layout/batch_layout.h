@@ -43,6 +43,15 @@ struct DirectoryLayout {
   bool is_hamt = false;
 };
 
+// Gives the records of stored DAGs, which the layout does not look into.
+class DagRecords {
+ public:
+  virtual ~DagRecords() = default;
+  // Hands the records of the DAG of `cid` to `sink` (none where it is null), its root's with the name and bucket of
+  // `link`, and adds them to `totals`, whose car_bytes say where they begin. A failure is the implementation's to keep.
+  virtual void emit(ByteSpan cid, const LayoutRecord& link, RecordSink* sink, LayoutTotals& totals) = 0;
+};
+
 // Thread-compatible. Holds references: the inventory and the classes outlive it.
 class BatchLayout {
  public:
@@ -50,8 +59,9 @@ class BatchLayout {
   static Result<BatchLayout> compute(const Inventory& inventory, ContentClasses& classes, const Profile& profile,
                                      EntryRange range);
 
-  // Pass two: hands every record to `sink` (none where it is null) and returns the totals.
-  LayoutTotals emit(RecordSink* sink);
+  // Pass two: hands every record to `sink` (none where it is null) and returns the totals. Without `dags`, those of
+  // stored DAGs are left out.
+  LayoutTotals emit(RecordSink* sink, DagRecords* dags = nullptr);
 
  private:
   friend class RecordEmitter;

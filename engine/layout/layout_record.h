@@ -19,6 +19,24 @@ enum class RecordKind : uint8_t {
   kShard,      // a HAMT node below a directory's root shard
   kFile,
   kSymlink,
+  kBlock,  // a block that a store holds already, with its CID (`stored`)
+};
+
+// What a record of kind kBlock adds. Its children in the DAG follow as `child_count` records; a reference has none,
+// since what is below it stands where it was written.
+struct StoredBlock {
+  enum class Role : uint8_t { kDirectory, kShard, kFile, kFilePart, kSymlink, kOther };
+  Role role = Role::kOther;
+  bool is_dag_root = false;   // what links to it, if anything, is a directory that Piecework makes
+  bool is_file_data = false;  // its block is content of a file: left out of <piece>.nodes
+  bool is_unread = false;     // taken for a leaf by its length alone; that it has no links is checked when it is packed
+  bool is_inline = false;     // an identity CID: its data is in the CID, it has no section
+  ByteSpan cid;
+  uint64_t first_offset_bytes = 0;  // on a reference: its section in the CAR
+
+  // Where the store keeps it; no part of what decides the bytes.
+  uint32_t source_index = 0;        // of the plan's sources: a repository, or the CAR that it lies in
+  uint64_t place_offset_bytes = 0;  // in a CAR
 };
 
 // How a node inside a file's DAG is treated, in pre-order; what is below a reference is not listed.
@@ -36,11 +54,11 @@ struct LayoutRecord {
   int bucket = -1;            // 0..255 where the parent is a HAMT node: two hex digits before the link's name
 
   std::string_view name;     // empty for shards and for the root
-  uint32_t child_count = 0;  // directories and shards: direct children among the records that follow
-  uint64_t block_bytes = 0;  // directories and shards: length of the node's block
-  uint64_t tsize = 0;        // directories and shards, references included
+  uint32_t child_count = 0;  // directories, shards, blocks: direct children among the records that follow
+  uint64_t block_bytes = 0;  // directories, shards, blocks: length of the node's block
+  uint64_t tsize = 0;        // directories and shards, references included; roots of stored DAGs
 
-  uint64_t file_bytes = 0;            // files
+  uint64_t file_bytes = 0;            // files, and blocks that are a file's root
   int64_t mtime_ns = 0;               // files
   const Digest32* content = nullptr;  // files that the plan read: stands for their bytes in the plan's digest
   std::string_view target;            // symlinks
@@ -48,6 +66,8 @@ struct LayoutRecord {
   // 1-based number of the node's class within the batch. On a reference or shadow: where its digest comes from.
   // Elsewhere: the node is the first occurrence of this class, its digest is kept; 0 where nobody refers to it.
   uint32_t class_index = 0;
+
+  StoredBlock stored;  // kBlock
 
   // Files with inner nodes that are classed: one mark for every node below the root. Empty: all are written.
   std::span<const NodeMark> marks;

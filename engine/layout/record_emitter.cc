@@ -15,7 +15,8 @@ namespace piecework::engine {
 // Thread-compatible; lives for one emit().
 class RecordEmitter {
  public:
-  RecordEmitter(BatchLayout& layout, RecordSink* sink) : layout_(layout), inventory_(layout.inventory_), sink_(sink) {}
+  RecordEmitter(BatchLayout& layout, RecordSink* sink, DagRecords* dags)
+      : layout_(layout), inventory_(layout.inventory_), sink_(sink), dags_(dags) {}
 
   LayoutTotals run() {
     const bool single_file = inventory_[0].kind != EntryKind::kDirectory;
@@ -103,6 +104,9 @@ class RecordEmitter {
         return emit_file(entry, record);
       case EntryKind::kSymlink:
         return emit_symlink(entry, record);
+      case EntryKind::kDag:
+        if (dags_ != nullptr) dags_->emit(inventory_.dag_cid(entry), record, sink_, totals_);
+        return;
     }
   }
 
@@ -215,6 +219,7 @@ class RecordEmitter {
 
   uint32_t root_file_cid_bytes() const {
     if (inventory_[0].kind == EntryKind::kSymlink) return layout_.profile_.node_cid_bytes();
+    if (inventory_[0].kind == EntryKind::kDag) return inventory_[0].cid_bytes;
     return FileShape(inventory_[0].content_bytes, layout_.profile_).root_cid_bytes(layout_.profile_);
   }
 
@@ -230,6 +235,7 @@ class RecordEmitter {
   BatchLayout& layout_;
   const Inventory& inventory_;
   RecordSink* sink_;
+  DagRecords* dags_;
   LayoutTotals totals_;
   std::vector<Frame> frames_;
   std::vector<EntryIndex> children_;
@@ -238,6 +244,6 @@ class RecordEmitter {
   uint32_t next_class_index_ = 1;
 };
 
-LayoutTotals BatchLayout::emit(RecordSink* sink) { return RecordEmitter(*this, sink).run(); }
+LayoutTotals BatchLayout::emit(RecordSink* sink, DagRecords* dags) { return RecordEmitter(*this, sink, dags).run(); }
 
 }  // namespace piecework::engine

@@ -22,6 +22,7 @@
 
 #include "engine/piece/segment_source.h"
 #include "engine/piece/zero_commitments.h"
+#include "engine/task_order.h"
 #include "io/file.h"
 
 namespace piecework::engine {
@@ -43,13 +44,15 @@ bool stop_requested(const CommpOptions& options) {
 
 tl::unexpected<Error> stopped() { return fail(ErrorCode::kCancelled, ErrorSide::kSource, "commP: stopped"); }
 
-// Runs `work` on `thread_count` threads of oneTBB; what the library throws ends here.
+// Runs `work`, given the order of its tasks, on `thread_count` threads of oneTBB; what the library throws ends here.
 template <class Work>
 Status run_on_threads(unsigned thread_count, const Work& work) {
   try {
     const oneapi::tbb::global_control limit(oneapi::tbb::global_control::max_allowed_parallelism, thread_count);
     oneapi::tbb::task_arena arena(static_cast<int>(thread_count));
-    arena.execute(work);
+    const TaskOrder order(arena);
+    arena.execute([&] { work(order); });
+    order.join();
     return {};
   } catch (const std::exception& thrown) {
     return fail(ErrorCode::kResourceExhausted, ErrorSide::kInternal, std::string("commP: ") + thrown.what());
@@ -84,15 +87,16 @@ class CommpPipeline {
     for (Segment& segment : segments_) segment.buffer = std::make_unique_for_overwrite<uint8_t[]>(kSegmentBytes);
   }
 
-  void run() {
+  void run(const TaskOrder& order) {
     using oneapi::tbb::filter_mode;
     using oneapi::tbb::make_filter;
-    oneapi::tbb::parallel_pipeline(
-        segments_.size(),
-        make_filter<void, Segment*>(filter_mode::serial_in_order,
-                                    [this](oneapi::tbb::flow_control& control) { return next(control); }) &
-            make_filter<Segment*, Segment*>(filter_mode::parallel, [this](Segment* segment) { return hash(segment); }) &
-            make_filter<Segment*, void>(filter_mode::serial_in_order, [this](Segment* segment) { fold(*segment); }));
+    const auto next = order.serial(next_, [this](oneapi::tbb::flow_control& control) { return this->next(control); });
+    const auto hash = order.parallel([this](Segment* segment) { return this->hash(segment); });
+    const auto fold = order.serial(fold_, [this](Segment* segment) { this->fold(*segment); });
+    oneapi::tbb::parallel_pipeline(segments_.size(),
+                                   make_filter<void, Segment*>(filter_mode::serial_in_order, next) &
+                                       make_filter<Segment*, Segment*>(filter_mode::parallel, hash) &
+                                       make_filter<Segment*, void>(filter_mode::serial_in_order, fold));
   }
 
   // REQUIRES: run() has returned.
@@ -107,9 +111,13 @@ class CommpPipeline {
  private:
   Segment* next(oneapi::tbb::flow_control& control) {
     Segment& segment = segments_[token_count_++ % segments_.size()];
+    take_over(&segment);  // from fold
     if (!error_.failed()) {
       const Result<bool> more = next_or_stop(segment);
-      if (more && *more) return &segment;
+      if (more && *more) {
+        hand_over(&segment);
+        return &segment;
+      }
       if (!more) error_.set(more.error());
     }
     control.stop();
@@ -122,25 +130,30 @@ class CommpPipeline {
   }
 
   Segment* hash(Segment* segment) {
-    if (Status loaded = source_.load(*segment); !loaded) {
+    take_over(segment);
+    if (Status loaded = source_.load(*segment); loaded)
+      segment->root = root_of_segment(segment->index, {segment->buffer.get(), segment->payload_bytes});
+    else
       error_.set(std::move(loaded).error());
-      return segment;
-    }
-    segment->root = root_of_segment(segment->index, {segment->buffer.get(), segment->payload_bytes});
+    hand_over(segment);
     return segment;
   }
 
   void fold(const Segment& segment) {
+    take_over(&segment);
     if (!roots_) roots_.emplace(height_of_segment(segment.index, segment.payload_bytes));
     roots_->append(segment.root);
     payload_bytes_ += segment.payload_bytes;
     if (options_.done_bytes != nullptr)
       options_.done_bytes->fetch_add(segment.payload_bytes, std::memory_order_relaxed);
+    hand_over(&segment);
   }
 
   SegmentSource& source_;
   const CommpOptions& options_;
   std::vector<Segment> segments_;
+  TaskOrder::SerialStage next_;
+  TaskOrder::SerialStage fold_;
   FirstError error_;
   uint64_t token_count_ = 0;           // serial stage "next"
   std::optional<SubtreeStack> roots_;  // serial stage "fold"
@@ -189,9 +202,9 @@ Result<Commp> commp_of_bytes(ByteSpan bytes, unsigned thread_count) {
     hash_range(0, roots.size());
   } else {
     using Range = oneapi::tbb::blocked_range<size_t>;
-    PIECEWORK_TRY(run_on_threads(thread_count, [&] {
-      oneapi::tbb::parallel_for(Range(0, roots.size()),
-                                [&](const Range& range) { hash_range(range.begin(), range.end()); });
+    PIECEWORK_TRY(run_on_threads(thread_count, [&](const TaskOrder& order) {
+      const auto hash = order.parallel([&](const Range& range) { hash_range(range.begin(), range.end()); });
+      oneapi::tbb::parallel_for(Range(0, roots.size()), hash);
     }));
   }
   return Commp{piece_root(roots, bytes.size()), bytes.size(), padded_bytes_for(bytes.size())};
@@ -200,7 +213,7 @@ Result<Commp> commp_of_bytes(ByteSpan bytes, unsigned thread_count) {
 Result<Commp> commp_of_descriptor(int descriptor, const std::string& name, const CommpOptions& options) {
   PIECEWORK_ASSIGN(const std::unique_ptr<SegmentSource> source, open_segment_source(descriptor, name, options.stop));
   CommpPipeline pipeline(*source, options);
-  PIECEWORK_TRY(run_on_threads(options.thread_count, [&] { pipeline.run(); }));
+  PIECEWORK_TRY(run_on_threads(options.thread_count, [&](const TaskOrder& order) { pipeline.run(order); }));
   return pipeline.finish();
 }
 

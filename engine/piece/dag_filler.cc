@@ -14,16 +14,18 @@ using Kind = SectionEvent::Kind;
 using Role = SectionEvent::Role;
 
 // A link: CID, two hex digits and a name of 255 bytes, with their tags and lengths.
-constexpr size_t kLinkBytesMax = 400;
-
-void add_range(std::vector<ByteRange>& ranges, ByteRange range) {
-  if (!ranges.empty() && ranges.back().end == range.begin)
-    ranges.back().end = range.end;
-  else
-    ranges.push_back(range);
-}
+constexpr size_t kLinkBytesMax = kCidBytesMax + 300;
+// A CAR's header with one root.
+constexpr size_t kCarHeaderBytesMax = kCidBytesMax + 64;
 
 }  // namespace
+
+void DagFiller::add_file_section(ByteRange section) {
+  if (!file_sections_.empty() && file_sections_.back().end == section.begin)
+    file_sections_.back().end = section.end;
+  else
+    file_sections_.push_back(section);
+}
 
 Status DagFiller::fill(Run& run) {
   run_ = &run;
@@ -58,6 +60,13 @@ Status DagFiller::handle(const SectionEvent& event) {
     case Kind::kShadowFile:
     case Kind::kShadowSymlink:
       return list_shadow(event);
+    case Kind::kBlock:
+    case Kind::kBlockEnter:
+      return stored_block(event);
+    case Kind::kBlockExit:
+      return stored_exit();
+    case Kind::kBlockRefer:
+      return stored_reference(event);
   }
   return {};
 }
@@ -83,7 +92,7 @@ void DagFiller::enter(const SectionEvent& event) {
     file_sections_.clear();
   }
   walk_end_bytes_ = event.offset_bytes + event.header_bytes + event.block_bytes;
-  if (in_file_) add_range(file_sections_, {event.offset_bytes, walk_end_bytes_});
+  if (in_file_) add_file_section({event.offset_bytes, walk_end_bytes_});
   node.spool_cid_bytes = spool_section(event, {}, {}, false);
   ++block_count_;
 }
@@ -138,7 +147,7 @@ Status DagFiller::exit() {
   PIECEWORK_TRY(keep_class(node.event, digest, false, node.has_parts_elsewhere));
   path_.resize(node.path_bytes);
   if (node.event.role == Role::kFile) {
-    PIECEWORK_TRY(list_file(node.name, false, done, node.event.file_bytes, node.has_parts_elsewhere));
+    PIECEWORK_TRY(list_file(node.name, PackedKind::kFile, done, node.event.file_bytes, node.has_parts_elsewhere));
     in_file_ = false;
   }
   --open_count_;  // `node` keeps its place in open_
@@ -148,6 +157,7 @@ Status DagFiller::exit() {
 
 Status DagFiller::leaf(const SectionEvent& event) {
   const bool is_symlink = event.kind == Kind::kSymlink;
+  const PackedKind kind = is_symlink ? PackedKind::kSymlink : PackedKind::kFile;
   const bool is_raw = !is_symlink && profile_.raw_leaves;
   const Digest32& digest = run_->digests[event.digest_index];
   const DoneNode done = done_node(digest, is_raw);
@@ -159,11 +169,10 @@ Status DagFiller::leaf(const SectionEvent& event) {
   ++block_count_;
   PIECEWORK_TRY(keep_class(event, digest, is_raw, false));
   if (in_file_) {
-    add_range(file_sections_, section);
+    add_file_section(section);
   } else {
     file_sections_.assign(1, section);
-    PIECEWORK_TRY(
-        list_file(run_->name(event), is_symlink, done, is_symlink ? event.target_bytes : event.file_bytes, false));
+    PIECEWORK_TRY(list_file(run_->name(event), kind, done, is_symlink ? event.target_bytes : event.file_bytes, false));
   }
   link_to_parent(event, run_->name(event), done);
   return {};
@@ -173,12 +182,12 @@ Status DagFiller::refer(const SectionEvent& event) {
   PIECEWORK_ASSIGN(const ClassEntry entry, classes_.get(event.class_index));
   DoneNode done = done_node(entry.digest, entry.is_raw != 0);
   done.has_parts_elsewhere = entry.has_parts_elsewhere != 0;
-  if (in_file_) add_range(file_sections_, {entry.begin_bytes, entry.end_bytes});
+  if (in_file_) add_file_section({entry.begin_bytes, entry.end_bytes});
   if (event.role == Role::kFile || event.role == Role::kSymlink) {
     file_sections_.assign(1, {entry.begin_bytes, entry.end_bytes});
     const bool is_symlink = event.role == Role::kSymlink;
-    PIECEWORK_TRY(list_file(run_->name(event), is_symlink, done, is_symlink ? event.target_bytes : event.file_bytes,
-                            done.has_parts_elsewhere));
+    PIECEWORK_TRY(list_file(run_->name(event), is_symlink ? PackedKind::kSymlink : PackedKind::kFile, done,
+                            is_symlink ? event.target_bytes : event.file_bytes, done.has_parts_elsewhere));
   } else if (in_file_) {
     // The parents' own ranges do not hold this part, which matters to whoever refers to them.
     for (size_t i = open_count_;
@@ -194,8 +203,9 @@ Status DagFiller::list_shadow(const SectionEvent& event) {
   PIECEWORK_ASSIGN(const ClassEntry entry, classes_.get(event.class_index));
   const bool is_symlink = event.kind == Kind::kShadowSymlink;
   file_sections_.assign(1, {entry.begin_bytes, entry.end_bytes});
-  return list_file(run_->name(event), is_symlink, done_node(entry.digest, entry.is_raw != 0),
-                   is_symlink ? event.target_bytes : event.file_bytes, entry.has_parts_elsewhere != 0);
+  return list_file(run_->name(event), is_symlink ? PackedKind::kSymlink : PackedKind::kFile,
+                   done_node(entry.digest, entry.is_raw != 0), is_symlink ? event.target_bytes : event.file_bytes,
+                   entry.has_parts_elsewhere != 0);
 }
 
 DagFiller::DoneNode DagFiller::done_node(const Digest32& digest, bool is_raw) const {
@@ -213,13 +223,13 @@ Status DagFiller::keep_class(const SectionEvent& event, const Digest32& digest, 
   return classes_.put(event.class_index, entry);
 }
 
-Status DagFiller::list_file(std::string_view name, bool is_symlink, const DoneNode& node, uint64_t size_bytes,
+Status DagFiller::list_file(std::string_view name, PackedKind kind, const DoneNode& node, uint64_t size_bytes,
                             bool has_more) {
   const size_t path_bytes = path_.size();
   push_path(name);
   const bool listed_elsewhere = has_more && !in_file_;  // the file's own list holds the parts it refers to
   const Status status =
-      files_.add({path_, is_symlink, {node.cid, node.cid_bytes}, size_bytes, file_sections_, listed_elsewhere});
+      files_.add({path_, kind, {node.cid, node.cid_bytes}, size_bytes, file_sections_, listed_elsewhere});
   path_.resize(path_bytes);
   return status;
 }
@@ -228,7 +238,7 @@ void DagFiller::link_to_parent(const SectionEvent& event, std::string_view name,
   if (open_count_ == 0) {
     std::memcpy(root_cid_, node.cid, node.cid_bytes);
     root_cid_bytes_ = node.cid_bytes;
-    uint8_t header[128];
+    uint8_t header[kCarHeaderBytesMax];
     const uint8_t* end = encode_car_v1_header(header, root_cid());
     return put(0, {header, static_cast<size_t>(end - header)});
   }

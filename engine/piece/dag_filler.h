@@ -19,10 +19,16 @@
 
 namespace piecework::engine {
 
+enum class PackedKind : uint8_t {
+  kFile,
+  kSymlink,
+  kDirectory,  // of a store, equal to one that stands elsewhere in the piece and is listed there
+};
+
 // A file or symlink of the packed tree, once its CID is known.
 struct PackedFile {
   std::string_view path;
-  bool is_symlink = false;
+  PackedKind kind = PackedKind::kFile;
   ByteSpan cid;
   uint64_t size_bytes = 0;              // of a symlink: of its target
   std::span<const ByteRange> sections;  // of the CAR that hold its nodes, in DAG order
@@ -75,13 +81,23 @@ class DagFiller {
   };
   // A node that is done: what its parent's link and the file table need.
   struct DoneNode {
-    uint8_t cid[kCidV1Sha256Bytes];
+    uint8_t cid[kCidBytesMax];
     size_t cid_bytes = 0;
     bool has_parts_elsewhere = false;
   };
 
+  // A block of a store whose children are not all done.
+  struct OpenBlock {
+    SectionEvent event;
+    std::string name;
+    DoneNode node;
+    size_t path_bytes = 0;  // of the path around it
+  };
+
   static void save_node(const OpenNode& node, StateWriter& writer);
+  static void save_block(const OpenBlock& block, StateWriter& writer);
   bool restore_node(OpenNode& node, StateReader& reader, uint64_t car_bytes) const;
+  bool restore_block(OpenBlock& block, StateReader& reader) const;
   bool restore_paths(StateReader& reader);
   Status handle(const SectionEvent& event);
   void enter(const SectionEvent& event);
@@ -91,7 +107,12 @@ class DagFiller {
   Status list_shadow(const SectionEvent& event);
   DoneNode done_node(const Digest32& digest, bool is_raw) const;
   Status keep_class(const SectionEvent& event, const Digest32& digest, bool is_raw, bool has_parts_elsewhere);
-  Status list_file(std::string_view name, bool is_symlink, const DoneNode& node, uint64_t size_bytes, bool has_more);
+  Status list_file(std::string_view name, PackedKind kind, const DoneNode& node, uint64_t size_bytes, bool has_more);
+  Status stored_block(const SectionEvent& event);
+  Status stored_exit();
+  Status stored_reference(const SectionEvent& event);
+  void link_stored(const SectionEvent& event, std::string_view name, const DoneNode& node);
+  void add_file_section(ByteRange section);
   void link_to_parent(const SectionEvent& event, std::string_view name, const DoneNode& node);
   void append_to(OpenNode& node, ByteSpan bytes);
   void write_data_field(OpenNode& node);
@@ -107,6 +128,7 @@ class DagFiller {
   Run* run_ = nullptr;
   std::vector<OpenNode> open_;
   size_t open_count_ = 0;  // entries of open_ in use; the others keep their memory
+  std::vector<OpenBlock> open_blocks_;
   std::vector<size_t> shadow_path_bytes_;
   std::string path_;
   std::vector<ByteRange> file_sections_;  // of the file at hand
@@ -114,7 +136,7 @@ class DagFiller {
   uint64_t walk_end_bytes_ = 0;  // end of the last section placed
   uint64_t block_count_ = 0;
   uint64_t spool_bytes_ = 0;
-  uint8_t root_cid_[kCidV1Sha256Bytes];
+  uint8_t root_cid_[kCidBytesMax];
   size_t root_cid_bytes_ = 0;
 };
 

@@ -8,7 +8,9 @@ namespace {
 
 using Role = SectionEvent::Role;
 
-constexpr size_t kNodeBytesMin = 128;  // of a saved open node; fewer cannot be one
+// Of a saved open node or block; fewer bytes cannot be one.
+constexpr size_t kNodeBytesMin = 128;
+constexpr size_t kBlockBytesMin = 20;
 constexpr int kBucketMax = 255;
 
 }  // namespace
@@ -77,6 +79,30 @@ bool DagFiller::restore_node(OpenNode& node, StateReader& reader, uint64_t car_b
   return reader.ok();
 }
 
+void DagFiller::save_block(const OpenBlock& block, StateWriter& writer) {
+  writer.integer(static_cast<uint8_t>(block.event.role));
+  writer.integer(block.event.file_bytes);
+  writer.text(block.name);
+  writer.bytes({block.node.cid, block.node.cid_bytes});
+  writer.integer<uint32_t>(static_cast<uint32_t>(block.path_bytes));
+}
+
+bool DagFiller::restore_block(OpenBlock& block, StateReader& reader) const {
+  const uint8_t role = reader.integer<uint8_t>();
+  reader.require(role <= static_cast<uint8_t>(Role::kOther));
+  block.event.kind = SectionEvent::Kind::kBlockEnter;
+  block.event.role = static_cast<Role>(role);
+  block.event.file_bytes = reader.integer<uint64_t>();
+  block.name = reader.text();
+  const ByteSpan cid = reader.bytes();
+  block.path_bytes = reader.integer<uint32_t>();
+  reader.require(cid.size() <= sizeof block.node.cid && block.path_bytes <= path_.size());
+  if (!reader.ok()) return false;
+  std::copy(cid.begin(), cid.end(), block.node.cid);
+  block.node.cid_bytes = cid.size();
+  return true;
+}
+
 void DagFiller::save(StateWriter& writer) const {
   writer.text(path_);
   writer.integer<uint32_t>(static_cast<uint32_t>(shadow_path_bytes_.size()));
@@ -94,6 +120,8 @@ void DagFiller::save(StateWriter& writer) const {
   writer.bytes(root_cid());
   writer.integer<uint32_t>(static_cast<uint32_t>(open_count_));
   for (size_t i = 0; i < open_count_; ++i) save_node(open_[i], writer);
+  writer.integer<uint32_t>(static_cast<uint32_t>(open_blocks_.size()));
+  for (const OpenBlock& block : open_blocks_) save_block(block, writer);
 }
 
 bool DagFiller::restore_paths(StateReader& reader) {
@@ -124,6 +152,9 @@ bool DagFiller::restore(StateReader& reader, uint64_t car_bytes) {
     if (!restore_node(open_.emplace_back(), reader, car_bytes)) return false;
   }
   open_count_ = open_.size();
+  for (size_t left = reader.count(kBlockBytesMin); left > 0; --left) {
+    if (!restore_block(open_blocks_.emplace_back(), reader)) return false;
+  }
   return reader.ok();
 }
 

@@ -1,5 +1,10 @@
 #include "engine/piece/digest_run.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/codec/car_block.h"
 #include "engine/codec/cid.h"
 #include "engine/codec/dag_pb.h"
 #include "engine/codec/unixfs.h"
@@ -22,33 +27,73 @@ void write_symlink(uint8_t* block, std::string_view target) {
   encode_unixfs_symlink(at, target);
 }
 
-}  // namespace
+bool is_stored(const SectionEvent& event) { return event.kind == Kind::kBlock || event.kind == Kind::kBlockEnter; }
 
-void digest_run(Run& run, const Profile& profile) {
-  const MutableByteSpan bytes = run.bytes();
-  run.digests.resize(run.digest_count);
+bool is_leaf(const SectionEvent& event) { return event.kind == Kind::kLeaf || event.kind == Kind::kSymlink; }
+
+MutableByteSpan section_of(const Run& run, const SectionEvent& event) {
+  return run.bytes().subspan(event.offset_bytes - run.begin_bytes, event.header_bytes + event.block_bytes);
+}
+
+Status check_stored(const Run& run, const SectionEvent& event, ByteSpan block) {
+  PIECEWORK_ASSIGN(const CidView cid, decode_cid(as_bytes(run.target(event))));
+  if (!cid.is_sha256()) {
+    PIECEWORK_TRY(check_block_digest(cid, block));
+  } else if (const Digest32& digest = run.digests[event.digest_index];
+             !std::equal(digest.begin(), digest.end(), cid.multihash.digest.begin())) {
+    return tl::unexpected<Error>(digest_mismatch(cid, digest));
+  }
+  if (!event.is_unread || cid.codec == kCodecRaw) return {};
+  PIECEWORK_ASSIGN(const PbNode node, decode_pb_node(block));
+  if (node.link_count == 0) return {};
+  return fail(
+      ErrorCode::kCorrupt, ErrorSide::kSource,
+      fmt::format("block {}: it has the length of a leaf and {} links; a file that is built so cannot be packed",
+                  cid_text(cid.bytes), node.link_count));
+}
+
+// Everything that is hashed with sha2-256, many at a time.
+void hash_blocks(Run& run, const Profile& profile) {
   std::vector<kernels::HashJob> jobs;
   jobs.reserve(run.digest_count);
   for (const SectionEvent& event : run.events) {
-    if (event.kind != Kind::kLeaf && event.kind != Kind::kSymlink) continue;
-    uint8_t* section = bytes.data() + (event.offset_bytes - run.begin_bytes);
-    uint8_t* block = section + event.header_bytes;
+    if (!is_leaf(event) && !is_stored(event)) continue;
+    uint8_t* block = section_of(run, event).data() + event.header_bytes;
     if (event.kind == Kind::kSymlink) {
-      write_symlink(block, run.text(event.name_position + event.name_bytes, event.target_bytes));
-    } else if (!profile.raw_leaves) {
+      write_symlink(block, run.target(event));
+    } else if (event.kind == Kind::kLeaf && !profile.raw_leaves) {
       wrap_leaf(block, event.file_bytes);
     }
     jobs.push_back({block, event.block_bytes, run.digests[event.digest_index].data()});
   }
   kernels::hash_many(jobs);
-  for (const SectionEvent& event : run.events) {
-    if (event.kind != Kind::kLeaf && event.kind != Kind::kSymlink) continue;
-    const bool is_raw = event.kind == Kind::kLeaf && profile.raw_leaves;
-    const int cid_version = is_raw ? 1 : profile.cid_version;
-    uint8_t* section = bytes.data() + (event.offset_bytes - run.begin_bytes);
-    uint8_t* cid = encode_varint(section, sha256_cid_bytes(cid_version) + event.block_bytes);
-    encode_sha256_cid(cid, cid_version, is_raw ? kCodecRaw : kCodecDagPb, run.digests[event.digest_index]);
+}
+
+void write_leaf_header(const Run& run, const SectionEvent& event, const Profile& profile) {
+  const bool is_raw = event.kind == Kind::kLeaf && profile.raw_leaves;
+  const int cid_version = is_raw ? 1 : profile.cid_version;
+  uint8_t* cid = encode_varint(section_of(run, event).data(), sha256_cid_bytes(cid_version) + event.block_bytes);
+  encode_sha256_cid(cid, cid_version, is_raw ? kCodecRaw : kCodecDagPb, run.digests[event.digest_index]);
+}
+
+}  // namespace
+
+Status digest_run(Run& run, const Profile& profile, size_t& failed_event) {
+  run.digests.resize(run.digest_count);
+  hash_blocks(run, profile);
+  for (size_t i = 0; i < run.events.size(); ++i) {
+    const SectionEvent& event = run.events[i];
+    if (is_leaf(event)) {
+      write_leaf_header(run, event, profile);
+    } else if (is_stored(event)) {
+      const MutableByteSpan section = section_of(run, event);
+      const std::string_view cid = run.target(event);
+      std::copy(cid.begin(), cid.end(), encode_varint(section.data(), cid.size() + event.block_bytes));
+      failed_event = i;
+      PIECEWORK_TRY(check_stored(run, event, section.subspan(event.header_bytes)));
+    }
   }
+  return {};
 }
 
 }  // namespace piecework::engine

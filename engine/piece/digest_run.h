@@ -6,8 +6,10 @@
 
 namespace piecework::engine {
 
-// Completes every leaf section in the run's buffer, whose file bytes are there, and fills run.digests. Safe for
-// concurrent use on different runs.
-void digest_run(Run& run, const Profile& profile);
+// Completes every leaf section in the run's buffer, whose file bytes are there, and fills run.digests. A block of a
+// store gets its header and is compared with its CID. Safe for concurrent use on different runs. Errors (source):
+// kCorrupt for a block that is not what its CID names, or that was taken for a leaf and has links; kUnsupported for a
+// hash function that cannot be checked. The first such event's index goes to `failed_event`.
+Status digest_run(Run& run, const Profile& profile, size_t& failed_event);
 
 }  // namespace piecework::engine

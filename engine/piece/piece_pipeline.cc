@@ -6,27 +6,31 @@
 #include <deque>
 
 #include "engine/piece/piece_stages.h"
+#include "engine/task_order.h"
 
 namespace piecework::engine {
 namespace {
 
 namespace flow = tbb::flow;
 
+struct Token;
+using WorkNode = flow::function_node<Token*, Token*>;
+using AsyncNode = flow::async_node<Token*, Token*>;
+
 // A run and the operation that stores it.
 struct Token {
   Run run;
   io::Operation write;
-  std::function<void()> written;
+  AsyncNode::gateway_type* writer = nullptr;  // whom the end of `write` is told
 };
 
-using AsyncNode = flow::async_node<Token*, Token*>;
 using RecyclingNode = flow::multifunction_node<Token*, std::tuple<Token*>>;
 
 // The wiring. Lives inside the arena for one piece.
 class PieceGraph {
  public:
-  PieceGraph(PieceStages& stages, std::deque<Token>& tokens, io::Backend& backend)
-      : stages_(stages), tokens_(tokens), backend_(backend) {
+  PieceGraph(PieceStages& stages, std::deque<Token>& tokens, io::Backend& backend, const TaskOrder& order)
+      : stages_(stages), tokens_(tokens), backend_(backend), order_(order) {
     flow::make_edge(flow::output_port<0>(source_), read_);
     flow::make_edge(read_, digest_);
     flow::make_edge(digest_, fill_order_);
@@ -39,64 +43,78 @@ class PieceGraph {
   }
 
   void run() {
-    for (Token& token : tokens_) source_.try_put(&token);
+    for (Token& token : tokens_) pass_on(&token, source_);
     graph_.wait_for_all();
   }
 
  private:
   void submit_write(Token* token, AsyncNode::gateway_type& gateway) {
     gateway.reserve_wait();
-    token->written = [token, &gateway] {
-      if (!token->write.result.ok()) {
-        token->run.status =
-            tl::unexpected<Error>(io::operation_error(token->write, ErrorSide::kDestination, "the CAR"));
-      }
-      gateway.try_put(token);
-      gateway.release_wait();
-    };
+    token->writer = &gateway;
     token->write.request = stages_.write_request(token->run);
     token->write.user = token;
-    token->write.complete = [](io::Operation& operation) { static_cast<Token*>(operation.user)->written(); };
+    token->write.complete = [](io::Operation& operation) { written(static_cast<Token*>(operation.user)); };
     backend_.submit(token->write);
+  }
+
+  static void written(Token* token) {
+    AsyncNode::gateway_type& gateway = *token->writer;  // passed on, the token may be written again at once
+    if (!token->write.result.ok()) {
+      token->run.status = tl::unexpected<Error>(io::operation_error(token->write, ErrorSide::kDestination, "the CAR"));
+    }
+    pass_back(token, gateway);
   }
 
   PieceStages& stages_;
   std::deque<Token>& tokens_;
   io::Backend& backend_;
+  const TaskOrder& order_;
+  TaskOrder::SerialStage sourcing_;
+  TaskOrder::SerialStage filling_;
+  TaskOrder::SerialStage committing_;
   flow::graph graph_;
 
-  RecyclingNode source_{graph_, flow::serial, [this](Token* token, RecyclingNode::output_ports_type& ports) {
-                          if (stages_.source(token->run)) std::get<0>(ports).try_put(token);
-                        }};
-  AsyncNode read_{graph_, flow::unlimited, [this](Token* token, AsyncNode::gateway_type& gateway) {
+  RecyclingNode source_{graph_, flow::serial,
+                        order_.serial(sourcing_, [this](Token* token, RecyclingNode::output_ports_type& ports) {
+                          take_over(token);
+                          if (stages_.source(token->run)) pass_on(token, std::get<0>(ports));
+                        })};
+  AsyncNode read_{graph_, flow::unlimited, order_.parallel([this](Token* token, AsyncNode::gateway_type& gateway) {
+                    take_over(token);
                     gateway.reserve_wait();
-                    stages_.read(token->run, [token, &gateway] {
-                      gateway.try_put(token);
-                      gateway.release_wait();
-                    });
-                  }};
-  flow::function_node<Token*, Token*> digest_{graph_, flow::unlimited, [this](Token* token) {
-                                                stages_.digest(token->run);
-                                                return token;
-                                              }};
+                    stages_.read(token->run, [token, &gateway] { pass_back(token, gateway); });
+                  })};
+  WorkNode digest_{graph_, flow::unlimited, order_.parallel([this](Token* token) {
+                     take_over(token);
+                     stages_.digest(token->run);
+                     hand_over(token);
+                     return token;
+                   })};
   flow::sequencer_node<Token*> fill_order_{graph_, [](Token* token) { return token->run.sequence; }};
-  flow::function_node<Token*, Token*> fill_{graph_, flow::serial, [this](Token* token) {
-                                              stages_.fill(token->run);
-                                              return token;
-                                            }};
-  flow::function_node<Token*, Token*> hash_{graph_, flow::unlimited, [this](Token* token) {
-                                              stages_.hash(token->run);
-                                              return token;
-                                            }};
-  AsyncNode write_{graph_, flow::unlimited, [this](Token* token, AsyncNode::gateway_type& gateway) {
+  WorkNode fill_{graph_, flow::serial, order_.serial(filling_, [this](Token* token) {
+                   take_over(token);
+                   stages_.fill(token->run);
+                   hand_over(token);
+                   return token;
+                 })};
+  WorkNode hash_{graph_, flow::unlimited, order_.parallel([this](Token* token) {
+                   take_over(token);
+                   stages_.hash(token->run);
+                   hand_over(token);
+                   return token;
+                 })};
+  AsyncNode write_{graph_, flow::unlimited, order_.parallel([this](Token* token, AsyncNode::gateway_type& gateway) {
+                     take_over(token);
                      if (stages_.wants_write(token->run)) return submit_write(token, gateway);
-                     gateway.try_put(token);
-                   }};
+                     pass_on(token, gateway);
+                   })};
   flow::sequencer_node<Token*> commit_order_{graph_, [](Token* token) { return token->run.sequence; }};
-  RecyclingNode commit_{graph_, flow::serial, [this](Token* token, RecyclingNode::output_ports_type& ports) {
+  RecyclingNode commit_{graph_, flow::serial,
+                        order_.serial(committing_, [this](Token* token, RecyclingNode::output_ports_type& ports) {
+                          take_over(token);
                           stages_.commit(token->run);
-                          std::get<0>(ports).try_put(token);
-                        }};
+                          pass_on(token, std::get<0>(ports));
+                        })};
 };
 
 }  // namespace
@@ -114,10 +132,12 @@ Result<PieceOutcome> run_piece(BatchReader records, ClassStore classes, const Pi
   std::deque<Token> tokens(limits.slot_count);
   for (Token& token : tokens) token.run.slot = *pool->try_acquire();
   tbb::task_arena arena(static_cast<int>(limits.thread_count));
+  const TaskOrder order(arena);
   arena.execute([&] {
-    PieceGraph graph(stages, tokens, inputs.backend);
+    PieceGraph graph(stages, tokens, inputs.backend, order);
     graph.run();
   });
+  order.join();
   for (Token& token : tokens) pool->release(token.run.slot.index);
   return stages.finish();
 }

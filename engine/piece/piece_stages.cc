@@ -93,7 +93,14 @@ bool PieceStages::source(Run& run) {
 void PieceStages::digest(Run& run) const {
   // Runs that have come further are finished: little is lost, and nobody waits for long.
   if (run.status && is_stopping()) run.status = stopped();
-  if (run.status) digest_run(run, inputs_.profile);
+  if (!run.status) return;
+  size_t failed_event = 0;
+  run.status = digest_run(run, inputs_.profile, failed_event);
+  if (run.status) return;
+  const SectionEvent& event = run.events[failed_event];
+  Error error = std::move(run.status).error();
+  error.message = inputs_.sources.describe_block(event.class_index, as_bytes(run.target(event))) + ": " + error.message;
+  run.status = tl::unexpected<Error>(std::move(error));
 }
 
 // Late bytes for the page that this run takes over: the page is written by this run or a later one, after they are

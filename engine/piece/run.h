@@ -32,18 +32,26 @@ struct SectionEvent {
     kShadowExit,
     kShadowFile,  // a file below a reference
     kShadowSymlink,
+    kBlock,       // a block of a store, nothing below it
+    kBlockEnter,  // a block of a store; what is below it follows
+    kBlockExit,
+    kBlockRefer,  // a block of a store that is written elsewhere, or inline in its CID
   };
-  enum class Role : uint8_t { kDirectory, kShard, kFile, kFilePart, kSymlink };
+  enum class Role : uint8_t { kDirectory, kShard, kFile, kFilePart, kSymlink, kOther };
 
   Kind kind = Kind::kLeaf;
   Role role = Role::kFilePart;  // kFile: the root of a file's DAG; kFilePart: a node below it
   bool is_hamt = false;         // kEnter of a directory
-  int16_t bucket = -1;
+  bool is_dag_root = false;     // kBlock*: the innermost open node, if any, links to it
+  bool is_file_data = false;    // kBlock*: content of a file, left out of the spool
+  bool is_unread = false;       // kBlock: must have no links
   uint8_t name_bytes = 0;
-  uint32_t name_position = 0;  // in the run's arena; a symlink's target follows its name
-  uint32_t target_bytes = 0;   // of a symlink
-  uint32_t class_index = 0;    // kRefer, kShadow*: where the digest comes from; else: to be kept under this number
-  uint32_t header_bytes = 0;   // of the section, before its block
+  int16_t bucket = -1;
+  uint32_t name_position = 0;  // in the run's arena; a symlink's target or a stored block's CID follows its name
+  uint32_t target_bytes = 0;   // of that
+  // kRefer, kShadow*: where the digest comes from; kBlock*: number of the source; else: to be kept under this number
+  uint32_t class_index = 0;
+  uint32_t header_bytes = 0;  // of the section, before its block
   uint32_t block_bytes = 0;
   uint32_t digest_index = 0;  // kLeaf, kSymlink: in the run's digests
   uint64_t offset_bytes = 0;  // of the section in the CAR
@@ -67,15 +75,17 @@ struct ReadExtent {
   uint32_t buffer_offset_bytes = 0;
 };
 
-// A file of which a run reads something, or only checks that it has not changed (no extents).
+// A file of which a run reads something, or only checks that it has not changed (no extents); or a block of a store,
+// whose content is checked by its digest.
 struct FileToRead {
-  uint32_t path_position = 0;  // in the arena: the path in the packed tree, NUL-terminated
+  uint32_t path_position = 0;  // in the arena: the path in the packed tree, NUL-terminated; of a block its CID
   uint32_t path_bytes = 0;
   uint32_t extent_begin = 0;
   uint32_t extent_end = 0;
   uint64_t file_bytes = 0;
   int64_t mtime_ns = 0;
   std::shared_ptr<SharedFile> shared;  // null where this run holds the whole file
+  int32_t store_source = -1;           // of a block: the number of its source
 };
 
 // Bytes for a place that an earlier run has passed: late holes, and their copies in the spool of <piece>.nodes.
@@ -142,6 +152,10 @@ struct Run {
   size_t buffer_phase() const { return begin_bytes % kPageBytes; }
   std::string_view text(uint32_t position, uint32_t count) const { return {arena.data() + position, count}; }
   std::string_view name(const SectionEvent& event) const { return text(event.name_position, event.name_bytes); }
+  // What follows the name: a symlink's target, a stored block's CID.
+  std::string_view target(const SectionEvent& event) const {
+    return text(event.name_position + event.name_bytes, event.target_bytes);
+  }
   // The whole pages of the CAR that are complete with this run, from the one that it begins in. What stands before the
   // run in its first page comes from the run before (PieceStages::fill).
   ByteSpan pages() const { return slot.bytes.first(align_down(buffer_phase() + length_bytes, kPageBytes)); }

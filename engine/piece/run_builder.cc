@@ -17,6 +17,24 @@ constexpr uint64_t kSectionsInOneRunMax = 1024;
 // CurrentFile::run_sequence of a file of which something was read before this builder.
 constexpr uint64_t kEarlierRun = UINT64_MAX - 1;
 
+Role event_role(StoredBlock::Role role) {
+  switch (role) {
+    case StoredBlock::Role::kDirectory:
+      return Role::kDirectory;
+    case StoredBlock::Role::kShard:
+      return Role::kShard;
+    case StoredBlock::Role::kFile:
+      return Role::kFile;
+    case StoredBlock::Role::kFilePart:
+      return Role::kFilePart;
+    case StoredBlock::Role::kSymlink:
+      return Role::kSymlink;
+    case StoredBlock::Role::kOther:
+      break;
+  }
+  return Role::kOther;
+}
+
 uint32_t append_text(std::vector<char>& arena, std::string_view text) {
   const auto position = static_cast<uint32_t>(arena.size());
   arena.insert(arena.end(), text.begin(), text.end());
@@ -72,8 +90,7 @@ Status RunBuilder::start() {
   PIECEWORK_TRY(fetch());
   if (!record_)
     return fail(ErrorCode::kCorrupt, ErrorSide::kConfig, "plan: a batch without records; make the plan again");
-  const bool raw_root = record_->kind == RecordKind::kFile && FileShape(record_->file_bytes, profile_).single_leaf();
-  offset_bytes_ = car_v1_header_bytes(raw_root ? profile_.leaf_cid_bytes() : profile_.node_cid_bytes());
+  offset_bytes_ = car_v1_header_bytes(root_cid_bytes());
   return {};
 }
 
@@ -109,6 +126,13 @@ Status RunBuilder::skip_to(uint64_t step_count, uint64_t offset_bytes) {
     if (file_->run_sequence != UINT64_MAX) file_->run_sequence = kEarlierRun;
   }
   return {};
+}
+
+// REQUIRES: the first record is at hand.
+size_t RunBuilder::root_cid_bytes() const {
+  if (record_->kind == RecordKind::kBlock) return record_->stored.cid.size();
+  const bool raw_root = record_->kind == RecordKind::kFile && FileShape(record_->file_bytes, profile_).single_leaf();
+  return raw_root ? profile_.leaf_cid_bytes() : profile_.node_cid_bytes();
 }
 
 bool RunBuilder::fits(const Run& run, uint64_t bytes) const {
@@ -147,6 +171,8 @@ RunBuilder::Step RunBuilder::place_record(Run& run) {
       return place_symlink(run);
     case RecordKind::kFile:
       return place_file(run);
+    case RecordKind::kBlock:
+      return place_block(run);
   }
   return Step::kPlaced;
 }
@@ -167,7 +193,7 @@ RunBuilder::Step RunBuilder::place_directory(Run& run) {
   event.is_hamt = record_->is_hamt || !is_directory;
   if (is_written) place_section(run, event, cid_bytes, record_->block_bytes);
   if (enters) run.events.push_back(event);
-  open_node(run, record_->child_count, !is_written, is_directory);
+  open_node(run, record_->child_count, {.is_shadow = !is_written, .has_path = is_directory});
   return Step::kPlaced;
 }
 
@@ -248,7 +274,7 @@ RunBuilder::Step RunBuilder::place_file_node(Run& run) {
   if (is_written && !is_leaf) {
     // A node that is written has children below it, so the file is still at hand.
     const uint64_t below = file_->shape.node_count(placed.level - 1);
-    open_node(run, std::min<uint64_t>(profile_.max_links, below - placed.index * profile_.max_links), false, false);
+    open_node(run, std::min<uint64_t>(profile_.max_links, below - placed.index * profile_.max_links), {});
   } else {
     finish_node(run);
   }
@@ -286,9 +312,56 @@ uint32_t RunBuilder::add_file(Run& run, std::shared_ptr<SharedFile> shared) {
   return static_cast<uint32_t>(run.files.size() - 1);
 }
 
-void RunBuilder::open_node(Run& run, uint64_t child_count, bool is_shadow, bool has_path) {
-  Open node{child_count, is_shadow, static_cast<uint32_t>(path_.size()), has_path};
-  if (has_path) {
+// A block of a store. Its CID is known, so nothing about it is ever late.
+RunBuilder::Step RunBuilder::place_block(Run& run) {
+  const StoredBlock& block = record_->stored;
+  const auto cid_bytes = static_cast<uint32_t>(block.cid.size());
+  const bool is_written = !record_->is_reference && !block.is_inline;
+  if (is_written && !fits(run, section_bytes(cid_bytes, record_->block_bytes))) return Step::kRunFull;
+  const Kind kind = !is_written ? Kind::kBlockRefer : record_->child_count > 0 ? Kind::kBlockEnter : Kind::kBlock;
+  SectionEvent event = event_of(run, kind, event_role(block.role));
+  event.class_index = block.source_index;
+  event.is_dag_root = block.is_dag_root;
+  event.is_file_data = block.is_file_data;
+  event.is_unread = block.is_unread;
+  const uint32_t cid_position = append_text(run.arena, as_text(block.cid));
+  event.target_bytes = cid_bytes;
+  if (is_written) {
+    place_section(run, event, cid_bytes, record_->block_bytes);
+    add_block(run, event, cid_position);
+  } else if (!block.is_inline) {
+    event.offset_bytes = block.first_offset_bytes;
+    event.block_bytes = static_cast<uint32_t>(record_->block_bytes);
+    event.header_bytes = section_header_bytes(cid_bytes, record_->block_bytes);
+  }
+  run.events.push_back(event);
+  if (kind == Kind::kBlockEnter)
+    open_node(run, record_->child_count, {.is_block = true});
+  else
+    finish_node(run);
+  return Step::kPlaced;
+}
+
+void RunBuilder::add_block(Run& run, const SectionEvent& event, uint32_t cid_position) {
+  const size_t block_offset = run.buffer_phase() + (event.offset_bytes - run.begin_bytes) + event.header_bytes;
+  FileToRead file;
+  file.path_position = cid_position;
+  file.path_bytes = event.target_bytes;
+  file.extent_begin = static_cast<uint32_t>(run.extents.size());
+  file.file_bytes = event.block_bytes;
+  file.store_source = static_cast<int32_t>(record_->stored.source_index);
+  if (event.block_bytes > 0) {
+    run.extents.push_back({record_->stored.place_offset_bytes, event.block_bytes, static_cast<uint32_t>(block_offset)});
+  }
+  file.extent_end = static_cast<uint32_t>(run.extents.size());
+  run.files.push_back(std::move(file));
+}
+
+void RunBuilder::open_node(Run& run, uint64_t child_count, const Open& kind) {
+  Open node = kind;
+  node.children_left = child_count;
+  node.path_bytes = static_cast<uint32_t>(path_.size());
+  if (node.has_path) {
     if (!path_.empty() && !record_->name.empty()) path_ += '/';
     path_ += record_->name;
   }
@@ -306,7 +379,7 @@ void RunBuilder::finish_node(Run& run) {
     if (node.has_path) path_.resize(node.path_bytes);
     if (node.is_shadow && !node.has_path) continue;  // entries below a reference to a shard
     SectionEvent event;
-    event.kind = node.is_shadow ? Kind::kShadowExit : Kind::kExit;
+    event.kind = node.is_block ? Kind::kBlockExit : node.is_shadow ? Kind::kShadowExit : Kind::kExit;
     run.events.push_back(event);
   }
 }

@@ -9,6 +9,8 @@
 #include "engine/layout/file_walk.h"
 #include "engine/piece/run.h"
 #include "engine/plan/plan_file.h"
+#include "engine/store/block_store.h"
+#include "kernels/base/varint.h"
 
 namespace piecework::engine {
 
@@ -27,13 +29,14 @@ class RunBuilder {
   Status skip_to(uint64_t step_count, uint64_t offset_bytes);
 
   // Largest section that a batch may hold; a slot's buffer must be larger.
-  static constexpr uint64_t kSectionBytesMax = 3 * kMiB;
+  static constexpr uint64_t kSectionBytesMax = kStoreBlockBytesMax + kCidBytesMax + kVarintBytesMax;
 
  private:
   // A node whose children are still coming.
   struct Open {
     uint64_t children_left = 0;
     bool is_shadow = false;
+    bool is_block = false;    // a block of a store
     uint32_t path_bytes = 0;  // of the path before this node
     bool has_path = false;    // a directory: its name is part of the path
   };
@@ -48,12 +51,15 @@ class RunBuilder {
   Step place_symlink(Run& run);
   Step place_file(Run& run);
   Step place_file_node(Run& run);
+  Step place_block(Run& run);
   bool fits(const Run& run, uint64_t section_bytes) const;
   SectionEvent event_of(Run& run, SectionEvent::Kind kind, SectionEvent::Role role);
   void place_section(Run& run, SectionEvent& event, uint32_t cid_bytes, uint64_t block_bytes);
+  void add_block(Run& run, const SectionEvent& event, uint32_t cid_position);
+  size_t root_cid_bytes() const;
   void add_leaf_extent(Run& run, const SectionEvent& event, uint64_t content_bytes);
   uint32_t add_file(Run& run, std::shared_ptr<SharedFile> shared);
-  void open_node(Run& run, uint64_t child_count, bool is_shadow, bool has_path);
+  void open_node(Run& run, uint64_t child_count, const Open& kind);
   void finish_node(Run& run);
 
   BatchReader records_;

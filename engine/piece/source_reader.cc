@@ -14,9 +14,12 @@ namespace {
 // Files of one run that are open at the same time while their bytes come from a disk.
 constexpr size_t kColdFilesMax = 128;
 
+// The path in the packed tree, or the CID of a stored block.
 std::string_view tree_path(const Run& run, const FileToRead& file) {
   return run.text(file.path_position, file.path_bytes);
 }
+
+bool is_block(const FileToRead& file) { return file.store_source >= 0; }
 
 }  // namespace
 
@@ -51,6 +54,7 @@ class SourceReader::ColdBatch {
     ColdBatch& batch;
     ColdFile* file = nullptr;
     io::Operation open;
+    std::string path;  // of a stored block
     std::unique_ptr<io::Operation[]> reads;
     std::atomic<size_t> reads_left{0};
   };
@@ -60,8 +64,7 @@ class SourceReader::ColdBatch {
   void start_file(Lane& lane, ColdFile& file) {
     lane.file = &file;
     if (file.fd >= 0) return start_reads(lane);
-    const SourcePlace place = reader_.sources_.place(tree_path(run_, source(file)));
-    lane.open.request = io::OpenRequest{.directory_fd = place.directory->fd(), .path = place.path.data()};
+    lane.open.request = reader_.open_request(run_, source(file), lane.path);
     lane.open.user = &lane;
     lane.open.complete = [](io::Operation& operation) {
       Lane& opened = *static_cast<Lane*>(operation.user);
@@ -172,17 +175,31 @@ class SourceReader::ColdBatch {
   std::optional<std::pair<uint32_t, Error>> first_;  // of the first file that failed, whatever the timing
 };
 
+io::OpenRequest SourceReader::open_request(const Run& run, const FileToRead& file, std::string& block_path) const {
+  const std::string_view path = tree_path(run, file);
+  if (!is_block(file)) {
+    const SourcePlace place = sources_.place(path);
+    return {.directory_fd = place.directory->fd(), .path = place.path.data()};
+  }
+  BlockFile place = sources_.block_file(static_cast<size_t>(file.store_source), as_bytes(path));
+  block_path = std::move(place.path);
+  return {.directory_fd = place.fd, .path = block_path.c_str()};
+}
+
 std::string SourceReader::describe(const Run& run, const FileToRead& file) const {
-  return sources_.describe(tree_path(run, file));
+  const std::string_view path = tree_path(run, file);
+  if (is_block(file)) return sources_.describe_block(static_cast<size_t>(file.store_source), as_bytes(path));
+  return sources_.describe(path);
 }
 
 Error SourceReader::with_path(Error error, const Run& run, const FileToRead& file) {
-  error.path = tree_path(run, file);
+  if (!is_block(file)) error.path = tree_path(run, file);
   return error;
 }
 
 Status SourceReader::check_before(const Run& run, const FileToRead& file, const io::FileStamp& stamp) const {
-  if (stamp.is_regular() && stamp.size_bytes == file.file_bytes && stamp.mtime_ns == file.mtime_ns) return {};
+  const bool same_bytes = stamp.is_regular() && stamp.size_bytes == file.file_bytes;
+  if (same_bytes && (is_block(file) || stamp.mtime_ns == file.mtime_ns)) return {};
   std::string change = "it is no regular file any more";
   if (stamp.is_regular()) {
     change = stamp.size_bytes != file.file_bytes
@@ -195,6 +212,7 @@ Status SourceReader::check_before(const Run& run, const FileToRead& file, const 
 }
 
 Status SourceReader::check_after(const Run& run, const FileToRead& file, int fd, const io::FileStamp& before) const {
+  if (is_block(file)) return {};  // its digest is checked
   PIECEWORK_ASSIGN(const io::FileStamp after, io::stamp_fd(fd, ErrorSide::kSource, describe(run, file)));
   if (after == before) return {};
   return fail(ErrorCode::kChanged, ErrorSide::kSource,
@@ -232,28 +250,40 @@ Status SourceReader::open_shared(const Run& run, const FileToRead& file) const {
   return shared.status;
 }
 
-// Fills in `cold` as far as it gets; kCold: the rest is the backend's work.
-Result<SourceReader::Warmth> SourceReader::read_warm(Run& run, const FileToRead& file, ColdFile& cold) {
-  cold.next_extent = file.extent_begin;
-  if (file.extent_begin == file.extent_end && file.shared == nullptr) {
-    PIECEWORK_TRY(check_unread(run, file));
-    return Warmth::kDone;
-  }
+// Opens the file where that needs no disk.
+Result<SourceReader::Warmth> SourceReader::open_warm(const Run& run, const FileToRead& file, ColdFile& cold) const {
   if (file.shared != nullptr) {
     PIECEWORK_TRY(open_shared(run, file));
     cold.fd = file.shared->file.fd();
     cold.before = file.shared->stamp;
-  } else {
-    const SourcePlace place = sources_.place(tree_path(run, file));
-    const std::string_view path = tree_path(run, file);
-    PIECEWORK_ASSIGN(std::optional<io::UniqueFd> opened,
-                     io::try_open_cached(place.directory->fd(), place.path.data(), ErrorSide::kSource, path));
-    if (!opened) return Warmth::kCold;
-    cold.owned_fd = std::move(*opened);
-    cold.fd = cold.owned_fd.get();
-    PIECEWORK_ASSIGN(cold.before, io::stamp_fd(cold.fd, ErrorSide::kSource, path));
-    PIECEWORK_TRY(check_before(run, file, cold.before));
+    return Warmth::kDone;
   }
+  if (is_block(file) && sources_.is_car(static_cast<size_t>(file.store_source))) {
+    cold.fd = sources_.car(static_cast<size_t>(file.store_source)).fd();
+    return Warmth::kDone;
+  }
+  std::string block_path;
+  const io::OpenRequest request = open_request(run, file, block_path);
+  const std::string_view path = is_block(file) ? std::string_view(block_path) : tree_path(run, file);
+  PIECEWORK_ASSIGN(std::optional<io::UniqueFd> opened,
+                   io::try_open_cached(request.directory_fd, request.path, ErrorSide::kSource, path));
+  if (!opened) return Warmth::kCold;
+  cold.owned_fd = std::move(*opened);
+  cold.fd = cold.owned_fd.get();
+  PIECEWORK_ASSIGN(cold.before, io::stamp_fd(cold.fd, ErrorSide::kSource, path));
+  PIECEWORK_TRY(check_before(run, file, cold.before));
+  return Warmth::kDone;
+}
+
+// Fills in `cold` as far as it gets; kCold: the rest is the backend's work.
+Result<SourceReader::Warmth> SourceReader::read_warm(Run& run, const FileToRead& file, ColdFile& cold) {
+  cold.next_extent = file.extent_begin;
+  if (file.extent_begin == file.extent_end && file.shared == nullptr && !is_block(file)) {
+    PIECEWORK_TRY(check_unread(run, file));
+    return Warmth::kDone;
+  }
+  PIECEWORK_ASSIGN(const Warmth opened, open_warm(run, file, cold));
+  if (opened == Warmth::kCold) return Warmth::kCold;
   for (; cold.next_extent < file.extent_end; ++cold.next_extent) {
     const ReadExtent& extent = run.extents[cold.next_extent];
     const MutableByteSpan target = run.slot.bytes.subspan(extent.buffer_offset_bytes, extent.length_bytes);

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 
+#include "engine/task_order.h"
 #include "kernels/base/units.h"
 #include "kernels/checksum/xxh3.h"
 #include "kernels/sha256/sha256.h"
@@ -67,15 +68,16 @@ class FilePass {
                     const std::function<Status(const FileToRead&, const io::File&)>& read) {
     std::mutex mutex;
     std::optional<std::pair<size_t, Error>> first;  // the error of the earliest file, whatever the timing
-    arena_.execute([&] {
-      tbb::parallel_for(size_t{0}, round.size(), [&](size_t i) {
-        if (search_.stop != nullptr && search_.stop->load(std::memory_order_relaxed)) return;
-        Status status = read_one(round[i], read);
-        if (status) return;
-        const std::lock_guard lock(mutex);
-        if (!first || i < first->first) first.emplace(i, std::move(status).error());
-      });
+    const TaskOrder order(arena_);
+    const auto read_file = order.parallel([&](size_t i) {
+      if (search_.stop != nullptr && search_.stop->load(std::memory_order_relaxed)) return;
+      Status status = read_one(round[i], read);
+      if (status) return;
+      const std::lock_guard lock(mutex);
+      if (!first || i < first->first) first.emplace(i, std::move(status).error());
     });
+    arena_.execute([&] { tbb::parallel_for(size_t{0}, round.size(), read_file); });
+    order.join();
     if (first) return tl::unexpected<Error>(std::move(first->second));
     if (search_.stop != nullptr && search_.stop->load(std::memory_order_relaxed)) {
       return fail(ErrorCode::kCancelled, ErrorSide::kInternal, "stopped while looking for duplicates");

@@ -35,6 +35,14 @@ EntryIndex Inventory::add_symlink(std::string_view name, std::string_view target
   return entry_count() - 1;
 }
 
+EntryIndex Inventory::add_dag(std::string_view name, ByteSpan cid, uint64_t tsize) {
+  PIECEWORK_CHECK(cid.size() <= 255);
+  Entry& entry = add(name, EntryKind::kDag, as_text(cid));
+  entry.cid_bytes = static_cast<uint8_t>(cid.size());
+  entry.content_bytes = tsize;
+  return entry_count() - 1;
+}
+
 std::string Inventory::path(EntryIndex index) const {
   std::string path;
   EntryIndex at = 0;

@@ -16,27 +16,38 @@
 
 namespace piecework::engine {
 
-enum class EntryKind : uint8_t { kDirectory, kFile, kSymlink };
+enum class EntryKind : uint8_t {
+  kDirectory,
+  kFile,
+  kSymlink,
+  kDag,  // a DAG of a store, named by its root's CID: a leaf here
+};
 
 using EntryIndex = uint32_t;
 inline constexpr EntryIndex kEntryCountMax = 0xFFFFFFF0u;
 
 struct Entry {
-  uint64_t name_position = 0;  // in the arena; a symlink's target follows its name there
-  uint64_t content_bytes = 0;  // of a file; length of a symlink's target
+  uint64_t name_position = 0;  // in the arena; a symlink's target or a DAG's CID follows its name there
+  uint64_t content_bytes = 0;  // of a file; length of a symlink's target; what a link to a DAG gives as Tsize
   int64_t mtime_ns = 0;
   EntryIndex subtree_end = 0;
   uint8_t name_bytes = 0;
   EntryKind kind = EntryKind::kFile;
-  uint8_t reserved[2] = {};
+  uint8_t cid_bytes = 0;  // of a DAG
+  uint8_t reserved = 0;
 };
 static_assert(sizeof(Entry) == 32, "millions of entries are held in memory");
+
+enum class SourceKind : uint8_t { kDirectory, kFile, kKuboRepository, kCar };
 
 // One source: where it stands and what it is called in a root that joins several.
 struct Source {
   std::string name;  // unique within a plan; bytes
   std::string path;  // as opened
-  bool is_directory = false;
+  SourceKind kind = SourceKind::kFile;
+
+  // Holds blocks with CIDs, which are kept.
+  bool is_store() const { return kind == SourceKind::kKuboRepository || kind == SourceKind::kCar; }
 };
 
 // An item that was left out, and why ("fifo", "socket", "device", "output directory", "permission denied", ...).
@@ -61,6 +72,11 @@ class Inventory {
     const Entry& entry = entries_[index];
     return {arena_.at(entry.name_position) + entry.name_bytes, entry.content_bytes};
   }
+  // REQUIRES: a DAG.
+  ByteSpan dag_cid(EntryIndex index) const {
+    const Entry& entry = entries_[index];
+    return as_bytes({arena_.at(entry.name_position) + entry.name_bytes, entry.cid_bytes});
+  }
   bool is_empty_directory(EntryIndex index) const {
     return entries_[index].kind == EntryKind::kDirectory && entries_[index].subtree_end == index + 1;
   }
@@ -76,6 +92,7 @@ class Inventory {
   void close_directory(EntryIndex directory);
   EntryIndex add_file(std::string_view name, uint64_t file_bytes, int64_t mtime_ns);
   EntryIndex add_symlink(std::string_view name, std::string_view target);
+  EntryIndex add_dag(std::string_view name, ByteSpan cid, uint64_t tsize);
 
   std::vector<Source> sources;       // in the order of the root's entries
   bool root_joins_sources = false;   // entry 0 is a directory with one entry per source

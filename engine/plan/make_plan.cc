@@ -5,6 +5,7 @@
 #include "engine/layout/file_shape.h"
 #include "engine/plan/divide.h"
 #include "engine/plan/find_duplicates.h"
+#include "engine/plan/store_plan.h"
 
 namespace piecework::engine {
 namespace {
@@ -41,6 +42,10 @@ Status check_not_empty(const Inventory& inventory, const SourceSet& sources) {
 }  // namespace
 
 Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& request, const std::string& path) {
+  if (sources.holds_stores()) {
+    PIECEWORK_ASSIGN(const OpenedStores stores, OpenedStores::open(sources, request));
+    return make_store_plan(sources, stores, request, path);
+  }
   ScanOptions scan;
   scan.include_hidden = request.options.include_hidden;
   scan.on_error = request.on_source_error;

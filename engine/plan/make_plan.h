@@ -1,4 +1,4 @@
-// Sources in, plan file out: walk, find duplicates, divide into batches, lay out and store.
+// Sources in, plan file out: walk, find duplicates, divide into batches, lay out and store. Stores: store_plan.h.
 #pragma once
 
 #include <atomic>
@@ -20,6 +20,8 @@ struct PlanRequest {
   SourceErrorPolicy on_source_error = SourceErrorPolicy::kFail;
   std::vector<std::pair<uint64_t, uint64_t>> excluded_directories;
   std::vector<SkippedItem> excluded_items;
+  std::string roots_path;    // of stores: a list of roots; empty: what is pinned, or what a CAR's header names
+  std::string scratch_path;  // a directory for what does not fit memory
   unsigned thread_count = 1;
   const std::atomic<bool>* stop = nullptr;
   PlanProgress* progress = nullptr;

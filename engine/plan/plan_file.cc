@@ -9,15 +9,15 @@
 namespace piecework::engine {
 namespace {
 
-constexpr uint64_t kFormatVersion = 1;
+constexpr uint64_t kFormatVersion = 2;
 constexpr size_t kFrameBytes = 256 * 1024;
 // A frame holds whole records; the largest has a mark for every chunk of the largest file.
 constexpr uint64_t kFrameBytesMax = uint64_t{1} << 30;
 
 constexpr char kSchema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;"
-    "CREATE TABLE sources(position INTEGER PRIMARY KEY, name BLOB NOT NULL, path BLOB NOT NULL, is_directory INTEGER "
-    "NOT NULL)"
+    "CREATE TABLE sources(position INTEGER PRIMARY KEY, name BLOB NOT NULL, path BLOB NOT NULL, kind INTEGER NOT "
+    "NULL)"
     " STRICT;"
     "CREATE TABLE skipped(position INTEGER PRIMARY KEY, path BLOB NOT NULL, reason TEXT NOT NULL, batch INTEGER NOT "
     "NULL)"
@@ -31,7 +31,7 @@ constexpr char kSchema[] =
 
 kernels::Sha256 batch_hasher(const PlanOptions& options) {
   kernels::Sha256 hasher;
-  hasher.append(as_bytes("piecework batch 1\n"));
+  hasher.append(as_bytes("piecework batch 2\n"));
   hasher.append(as_bytes(options.canonical_text()));
   hasher.append(as_bytes("\n"));
   return hasher;
@@ -39,7 +39,7 @@ kernels::Sha256 batch_hasher(const PlanOptions& options) {
 
 Digest32 plan_digest(const PlanSummary& summary) {
   kernels::Sha256 hasher;
-  hasher.append(as_bytes("piecework plan 1\n"));
+  hasher.append(as_bytes("piecework plan 2\n"));
   hasher.append(as_bytes(summary.options.canonical_text()));
   hasher.append(as_bytes("\n"));
   for (const Source& source : summary.sources) {
@@ -49,6 +49,44 @@ Digest32 plan_digest(const PlanSummary& summary) {
     hasher.append(as_bytes(source.name));
   }
   for (const PlannedBatch& batch : summary.batches) hasher.append(batch.digest);
+  return hasher.finish();
+}
+
+void append_number(kernels::Sha256& hasher, uint64_t number) {
+  uint8_t bytes[8];
+  store_le<uint64_t>(bytes, number);
+  hasher.append(bytes);
+}
+
+void append_text(kernels::Sha256& hasher, std::string_view text) {
+  append_number(hasher, text.size());
+  hasher.append(as_bytes(text));
+}
+
+// Of what the plan's digest does not cover, because it follows from the records or does not decide bytes: receipts
+// repeat it, so an edited plan must not get through with it.
+Digest32 summary_digest(const PlanSummary& summary) {
+  kernels::Sha256 hasher;
+  hasher.append(as_bytes("piecework summary 1\n"));
+  append_number(hasher, summary.root_joins_sources);
+  append_number(hasher, summary.sources.size());
+  for (const Source& source : summary.sources) {
+    append_text(hasher, source.path);
+    append_number(hasher, static_cast<uint64_t>(source.kind));
+  }
+  append_number(hasher, summary.skipped.size());
+  for (const SkippedItem& item : summary.skipped) {
+    append_text(hasher, item.path);
+    append_text(hasher, item.reason);
+    append_number(hasher, item.batch);
+  }
+  for (const PlannedBatch& batch : summary.batches) {
+    const LayoutTotals& totals = batch.totals;
+    for (const uint64_t number : {totals.car_bytes, totals.block_count, totals.file_count, totals.source_bytes,
+                                  totals.duplicate_bytes, uint64_t{totals.class_count}}) {
+      append_number(hasher, number);
+    }
+  }
   return hasher.finish();
 }
 
@@ -64,6 +102,7 @@ nlohmann::json options_to_json(const PlanOptions& options, bool root_joins_sourc
           {"dedup", dedup_name(options.dedup)},
           {"items", item_policy_name(options.items)},
           {"include_hidden", options.include_hidden},
+          {"one_item_per_piece", options.one_item_per_piece},
           {"piece_size", options.piece_size_text},
           {"payload_bytes_max", options.payload_bytes_max},
           {"root_joins_sources", root_joins_sources}};
@@ -88,10 +127,13 @@ Status options_from_json(const std::string& text, const std::string& path, PlanS
     profile.hamt_rule =
         json.at("hamt_rule").get<std::string>() == "block-bytes" ? HamtRule::kBlockBytes : HamtRule::kLinksBytes;
     profile.hamt_threshold_bytes = json.at("hamt_threshold_bytes").get<uint64_t>();
-    PIECEWORK_TRY(check_profile(profile));
-    PIECEWORK_ASSIGN(options.dedup, dedup_by_name(json.at("dedup").get<std::string>()));
-    PIECEWORK_ASSIGN(options.items, item_policy_by_name(json.at("items").get<std::string>()));
+    const Result<Dedup> dedup = dedup_by_name(json.at("dedup").get<std::string>());
+    const Result<ItemPolicy> items = item_policy_by_name(json.at("items").get<std::string>());
+    if (!check_profile(profile) || !dedup || !items) return damaged(path, "its options are none of this version");
+    options.dedup = *dedup;
+    options.items = *items;
     options.include_hidden = json.at("include_hidden").get<bool>();
+    options.one_item_per_piece = json.at("one_item_per_piece").get<bool>();
     options.piece_size_text = json.at("piece_size").get<std::string>();
     options.payload_bytes_max = json.at("payload_bytes_max").get<uint64_t>();
     summary.root_joins_sources = json.at("root_joins_sources").get<bool>();
@@ -158,11 +200,11 @@ Result<std::unique_ptr<PlanWriter>> PlanWriter::create(const std::string& path, 
   return writer;
 }
 
-Status PlanWriter::add_batch(BatchLayout& layout) {
+Status PlanWriter::add_batch(BatchLayout& layout, DagRecords* dags) {
   PlannedBatch batch;
   batch.batch = static_cast<uint32_t>(summary_.batches.size());
   sink_->begin(batch.batch, summary_.options);
-  batch.totals = layout.emit(sink_.get());
+  batch.totals = layout.emit(sink_.get(), dags);
   PIECEWORK_ASSIGN(batch.digest, sink_->end());
   summary_.batches.push_back(batch);
   return {};
@@ -178,13 +220,15 @@ Result<PlanSummary> PlanWriter::finish(const Inventory& inventory, std::vector<S
     PIECEWORK_ASSIGN(Statement meta, database_.prepare("INSERT INTO meta VALUES(?, ?)"));
     PIECEWORK_TRY(meta.bind_text(1, "format").bind_text(2, fmt::format("{}", kFormatVersion)).run());
     PIECEWORK_TRY(meta.bind_text(1, "digest").bind_text(2, to_hex(summary_.digest)).run());
+    const std::string summary = to_hex(summary_digest(summary_));
+    PIECEWORK_TRY(meta.bind_text(1, "summary").bind_text(2, summary).run());
     const std::string options = options_to_json(summary_.options, summary_.root_joins_sources).dump();
     PIECEWORK_TRY(meta.bind_text(1, "options").bind_text(2, options).run());
     PIECEWORK_ASSIGN(Statement source_row, database_.prepare("INSERT INTO sources VALUES(?, ?, ?, ?)"));
     for (size_t i = 0; i < summary_.sources.size(); ++i) {
       const Source& source = summary_.sources[i];
       source_row.bind(1, i).bind_blob(2, as_bytes(source.name)).bind_blob(3, as_bytes(source.path));
-      PIECEWORK_TRY(source_row.bind(4, source.is_directory).run());
+      PIECEWORK_TRY(source_row.bind(4, static_cast<uint64_t>(source.kind)).run());
     }
     PIECEWORK_ASSIGN(Statement skipped_row, database_.prepare("INSERT INTO skipped VALUES(?, ?, ?, ?)"));
     for (size_t i = 0; i < summary_.skipped.size(); ++i) {
@@ -249,13 +293,14 @@ Status PlanReader::read_summary(const std::string& path) {
   }
   PIECEWORK_ASSIGN(const std::string options, value_of("options"));
   PIECEWORK_TRY(options_from_json(options, path, summary_));
-  PIECEWORK_ASSIGN(Statement sources,
-                   database_.prepare("SELECT name, path, is_directory FROM sources ORDER BY position"));
+  PIECEWORK_ASSIGN(Statement sources, database_.prepare("SELECT name, path, kind FROM sources ORDER BY position"));
   for (;;) {
     PIECEWORK_ASSIGN(const bool row, sources.step());
     if (!row) break;
+    const uint64_t kind = sources.column_uint64(2);
+    if (kind > static_cast<uint64_t>(SourceKind::kCar)) return damaged(path, "it has a source of an unknown kind");
     summary_.sources.push_back({std::string(as_text(sources.column_blob(0))),
-                                std::string(as_text(sources.column_blob(1))), sources.column_uint64(2) != 0});
+                                std::string(as_text(sources.column_blob(1))), static_cast<SourceKind>(kind)});
   }
   PIECEWORK_ASSIGN(Statement skipped, database_.prepare("SELECT path, reason, batch FROM skipped ORDER BY position"));
   for (;;) {
@@ -281,7 +326,10 @@ Status PlanReader::read_summary(const std::string& path) {
   }
   summary_.digest = plan_digest(summary_);
   PIECEWORK_ASSIGN(const std::string digest, value_of("digest"));
-  if (digest != to_hex(summary_.digest)) return damaged(path, "it does not match its own digest");
+  PIECEWORK_ASSIGN(const std::string summary, value_of("summary"));
+  if (digest != to_hex(summary_.digest) || summary != to_hex(summary_digest(summary_))) {
+    return damaged(path, "it does not match its own digest");
+  }
   return {};
 }
 

@@ -1,13 +1,13 @@
 // The plan file: every batch of a plan with its layout, fixed. An SQLite database that tasks open read-only and of
 // which each reads only its own part.
 //
-//   meta(key, value)                    format, plan digest, options
+//   meta(key, value)                    format, plan digest, options, digest of the summary (sources, skipped, totals)
 //   sources(position, name, path, ...)  paths as opened; only names are part of the digest
 //   skipped(path, reason, batch)        what was left out, why, and of which batch
 //   batches(batch, digest, totals...)
 //   records(batch, sequence, raw_bytes, data)   layout records (record_codec.h) in zstd frames of about 256 KiB
 //
-// batch digest = SHA-256("piecework batch 1\n" options "\n" records), plan digest = SHA-256("piecework plan 1\n"
+// batch digest = SHA-256("piecework batch 2\n" options "\n" records), plan digest = SHA-256("piecework plan 2\n"
 // options "\n" for every source: its name's length and name; then the batch digests).
 #pragma once
 
@@ -49,8 +49,8 @@ class PlanWriter {
   static Result<std::unique_ptr<PlanWriter>> create(const std::string& path, const PlanOptions& options);
   ~PlanWriter();
 
-  // Appends the next batch.
-  Status add_batch(BatchLayout& layout);
+  // Appends the next batch; `dags` gives the records of stored DAGs in it.
+  Status add_batch(BatchLayout& layout, DagRecords* dags = nullptr);
   Result<PlanSummary> finish(const Inventory& inventory, std::vector<SkippedItem> skipped);
 
  private:

@@ -16,7 +16,8 @@ struct PlanOptions {
   Dedup dedup = Dedup::kFiles;
   ItemPolicy items = ItemPolicy::kFiles;
   bool include_hidden = true;
-  std::string piece_size_text = "32GiB";  // as given, for people
+  bool one_item_per_piece = false;
+  std::string piece_size_text = "32GiB";               // as given, for people
   uint64_t payload_bytes_max = 32 * kGiB / 128 * 127;  // capacity of a piece for its CAR
 
   // Every field that decides bytes, as one line.

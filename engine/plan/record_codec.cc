@@ -1,21 +1,34 @@
 #include "engine/plan/record_codec.h"
 
+#include "engine/codec/cid.h"
+#include "engine/store/block_store.h"
 #include "kernels/base/endian.h"
 #include "kernels/base/varint.h"
 
 namespace piecework::engine {
 namespace {
 
-enum HeadBits : uint8_t {
-  kKindMask = 3,
-  kReference = 1 << 2,
-  kShadow = 1 << 3,
-  kHamt = 1 << 4,
-  kHasBucket = 1 << 5,
-  kHasContent = 1 << 6,
-  kHasMarks = 1 << 7,
+enum Flags : uint8_t {
+  kReference = 1 << 0,
+  kShadow = 1 << 1,
+  kHamt = 1 << 2,
+  kHasBucket = 1 << 3,
+  kHasContent = 1 << 4,
+  kHasMarks = 1 << 5,
+  kKnownFlags = (1 << 6) - 1,
 };
 
+// Of a block, beside its role.
+enum BlockFlags : uint8_t {
+  kRoleMask = 7,
+  kDagRoot = 1 << 3,
+  kFileData = 1 << 4,
+  kUnread = 1 << 5,
+  kInline = 1 << 6,
+};
+
+constexpr auto kLastKind = RecordKind::kBlock;
+constexpr auto kLastRole = StoredBlock::Role::kOther;
 constexpr size_t kMtimeBytes = 8;
 
 void append_varint(std::vector<uint8_t>& target, uint64_t value) {
@@ -28,15 +41,36 @@ void append_text(std::vector<uint8_t>& target, std::string_view text) {
   target.insert(target.end(), text.begin(), text.end());
 }
 
-uint8_t head_of(const LayoutRecord& record) {
-  uint8_t head = static_cast<uint8_t>(record.kind);
-  if (record.is_reference) head |= kReference;
-  if (record.is_shadow) head |= kShadow;
-  if (record.is_hamt) head |= kHamt;
-  if (record.bucket >= 0) head |= kHasBucket;
-  if (record.content != nullptr) head |= kHasContent;
-  if (!record.marks.empty()) head |= kHasMarks;
-  return head;
+uint8_t flags_of(const LayoutRecord& record) {
+  uint8_t flags = 0;
+  if (record.is_reference) flags |= kReference;
+  if (record.is_shadow) flags |= kShadow;
+  if (record.is_hamt) flags |= kHamt;
+  if (record.bucket >= 0) flags |= kHasBucket;
+  if (record.content != nullptr) flags |= kHasContent;
+  if (!record.marks.empty()) flags |= kHasMarks;
+  return flags;
+}
+
+void append_block(std::vector<uint8_t>& target, const LayoutRecord& record) {
+  const StoredBlock& block = record.stored;
+  uint8_t head = static_cast<uint8_t>(block.role);
+  if (block.is_dag_root) head |= kDagRoot;
+  if (block.is_file_data) head |= kFileData;
+  if (block.is_unread) head |= kUnread;
+  if (block.is_inline) head |= kInline;
+  target.push_back(head);
+  append_text(target, as_text(block.cid));
+  append_varint(target, record.block_bytes);
+  append_varint(target, record.child_count);
+  append_varint(target, record.tsize);
+  append_varint(target, record.file_bytes);
+  if (record.is_reference) append_varint(target, block.first_offset_bytes);
+}
+
+void append_place(std::vector<uint8_t>& target, const StoredBlock& block) {
+  append_varint(target, block.source_index);
+  append_varint(target, block.place_offset_bytes);
 }
 
 // Whether the file's mtime stands for bytes that nobody has read.
@@ -46,7 +80,8 @@ bool mtime_decides(const LayoutRecord& record) { return record.content == nullpt
 
 void encode_record(const LayoutRecord& record, std::vector<uint8_t>& target, kernels::Sha256& digest) {
   const size_t begin = target.size();
-  target.push_back(head_of(record));
+  target.push_back(static_cast<uint8_t>(record.kind));
+  target.push_back(flags_of(record));
   if (record.bucket >= 0) target.push_back(static_cast<uint8_t>(record.bucket));
   append_text(target, record.name);
   switch (record.kind) {
@@ -63,6 +98,9 @@ void encode_record(const LayoutRecord& record, std::vector<uint8_t>& target, ker
     case RecordKind::kSymlink:
       append_text(target, record.target);
       break;
+    case RecordKind::kBlock:
+      append_block(target, record);
+      break;
   }
   append_varint(target, record.class_index);
   if (!record.marks.empty()) {
@@ -71,12 +109,13 @@ void encode_record(const LayoutRecord& record, std::vector<uint8_t>& target, ker
       append_varint(target, uint64_t{mark.class_index} << 2 | static_cast<uint64_t>(mark.kind));
     }
   }
-  size_t hashed_end = target.size();
+  size_t hashed_end = target.size();  // what follows is stored, and hashed only where it decides bytes
   if (record.kind == RecordKind::kFile) {
     target.resize(target.size() + kMtimeBytes);
     store_le<int64_t>(&target[hashed_end], record.mtime_ns);
     if (mtime_decides(record)) hashed_end += kMtimeBytes;
   }
+  if (record.kind == RecordKind::kBlock) append_place(target, record.stored);
   digest.append({target.data() + begin, hashed_end - begin});
 }
 
@@ -115,8 +154,37 @@ bool RecordDecoder::take_body(LayoutRecord& record, bool has_content) {
       if (!take_varint(number) || !take_bytes(number, bytes)) return false;
       record.target = as_text(bytes);
       return true;
+    case RecordKind::kBlock:
+      return take_block(record);
   }
   return false;
+}
+
+bool RecordDecoder::take_block(LayoutRecord& record) {
+  StoredBlock& block = record.stored;
+  ByteSpan bytes;
+  uint64_t number = 0;
+  if (!take_bytes(1, bytes)) return false;
+  const uint8_t head = bytes[0];
+  if ((head & kRoleMask) > static_cast<uint8_t>(kLastRole)) return false;
+  block.role = static_cast<StoredBlock::Role>(head & kRoleMask);
+  block.is_dag_root = (head & kDagRoot) != 0;
+  block.is_file_data = (head & kFileData) != 0;
+  block.is_unread = (head & kUnread) != 0;
+  block.is_inline = (head & kInline) != 0;
+  if (!take_varint(number) || !take_bytes(number, block.cid) || !decode_cid(block.cid)) return false;
+  if (!take_varint(record.block_bytes) || record.block_bytes > kStoreBlockBytesMax) return false;
+  if (!take_varint(number) || number > UINT32_MAX) return false;
+  record.child_count = static_cast<uint32_t>(number);
+  if (!take_varint(record.tsize) || !take_varint(record.file_bytes)) return false;
+  return !record.is_reference || take_varint(block.first_offset_bytes);
+}
+
+bool RecordDecoder::take_place(StoredBlock& block) {
+  uint64_t source = 0;
+  if (!take_varint(source) || source > INT32_MAX || !take_varint(block.place_offset_bytes)) return false;
+  block.source_index = static_cast<uint32_t>(source);
+  return true;
 }
 
 bool RecordDecoder::take_marks(LayoutRecord& record) {
@@ -138,32 +206,33 @@ Result<LayoutRecord> RecordDecoder::next(kernels::Sha256& digest) {
     return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
                 "the plan is damaged: a record does not decode; make the plan again");
   };
-  if (rest_.empty()) return damaged();
-  const uint8_t head = rest_[0];
-  rest_ = rest_.subspan(1);
-  LayoutRecord record;
-  record.kind = static_cast<RecordKind>(head & kKindMask);
-  record.is_reference = (head & kReference) != 0;
-  record.is_shadow = (head & kShadow) != 0;
-  record.is_hamt = (head & kHamt) != 0;
   ByteSpan bytes;
   uint64_t number = 0;
-  if ((head & kHasBucket) != 0) {
+  if (!take_bytes(2, bytes) || bytes[0] > static_cast<uint8_t>(kLastKind)) return damaged();
+  const uint8_t flags = bytes[1];
+  LayoutRecord record;
+  record.kind = static_cast<RecordKind>(bytes[0]);
+  record.is_reference = (flags & kReference) != 0;
+  record.is_shadow = (flags & kShadow) != 0;
+  record.is_hamt = (flags & kHamt) != 0;
+  if ((flags & ~kKnownFlags) != 0) return damaged();
+  if ((flags & kHasBucket) != 0) {
     if (!take_bytes(1, bytes)) return damaged();
     record.bucket = bytes[0];
   }
   if (!take_varint(number) || number > 255 || !take_bytes(number, bytes)) return damaged();
   record.name = as_text(bytes);
-  if (!take_body(record, (head & kHasContent) != 0)) return damaged();
+  if (!take_body(record, (flags & kHasContent) != 0)) return damaged();
   if (!take_varint(number) || number > UINT32_MAX) return damaged();
   record.class_index = static_cast<uint32_t>(number);
-  if ((head & kHasMarks) != 0 && !take_marks(record)) return damaged();
+  if ((flags & kHasMarks) != 0 && !take_marks(record)) return damaged();
   size_t hashed_bytes = all.size() - rest_.size();
   if (record.kind == RecordKind::kFile) {
     if (!take_bytes(kMtimeBytes, bytes)) return damaged();
     record.mtime_ns = load_le<int64_t>(bytes.data());
     if (mtime_decides(record)) hashed_bytes += kMtimeBytes;
   }
+  if (record.kind == RecordKind::kBlock && !take_place(record.stored)) return damaged();
   digest.append(all.first(hashed_bytes));
   return record;
 }

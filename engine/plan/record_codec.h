@@ -1,15 +1,20 @@
 // Layout records as bytes: what a plan file stores and what a plan's digest is made of.
 //
-//   record = head [bucket] varint(name length) name body varint(class_index) [marks] [mtime]
-//   head   = kind(bits 0-1) reference(2) shadow(3) hamt(4) has_bucket(5) has_content(6) has_marks(7)
+//   record = kind flags [bucket] varint(name length) name body varint(class_index) [marks] [mtime or place]
+//   flags  = reference(bit 0) shadow(1) hamt(2) has_bucket(3) has_content(4) has_marks(5)
 //   body   = directory, shard: varint child_count, varint block_bytes, varint tsize
 //            file:             varint file_bytes [32 bytes content]
 //            symlink:          varint length, target
+//            block:            role(bits 0-2) dag_root(3) file_data(4) unread(5) inline(6), varint length, CID,
+//                              varint block_bytes, varint child_count, varint tsize, varint file_bytes
+//                              [varint first_offset_bytes: of a reference]
 //   marks  = varint count, count * varint(class_index << 2 | kind)
 //   mtime  = files: int64 little-endian, ns
+//   place  = blocks: varint source_index, varint offset
 //
-// What decides a batch's bytes is hashed: every byte of a record but the mtime of files whose content the plan has read
-// (or that are empty). So copies that keep their times give the same digest, and a file edited in place gives another.
+// What decides a batch's bytes is hashed: every byte of a record but the place of a block, and the mtime of files whose
+// content the plan has read (or that are empty). So copies that keep their times give the same digest, and a file
+// edited in place gives another.
 #pragma once
 
 #include <vector>
@@ -39,6 +44,8 @@ class RecordDecoder {
   bool take_varint(uint64_t& value);
   bool take_bytes(uint64_t count, ByteSpan& bytes);
   bool take_body(LayoutRecord& record, bool has_content);
+  bool take_block(LayoutRecord& record);
+  bool take_place(StoredBlock& block);
   bool take_marks(LayoutRecord& record);
 
   ByteSpan rest_;

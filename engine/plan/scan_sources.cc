@@ -55,7 +55,7 @@ class Walker {
     tree_path_ = name;
     source_path_.clear();
     const io::File& directory = sources_.directory(source);
-    if (!sources_.sources()[source].is_directory) {
+    if (sources_.sources()[source].kind != SourceKind::kDirectory) {
       const SourcePlace place = sources_.place(tree_path_);
       PIECEWORK_ASSIGN(const io::File file, io::open_beneath(directory, place.path));
       PIECEWORK_ASSIGN(const io::FileStamp stamp, file.stamp());

@@ -26,16 +26,6 @@ bool has_suffix(std::string_view text, std::string_view suffix) {
   return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
 }
 
-Status refuse_stores(const io::File& directory, const Source& source) {
-  const auto holds = [&](std::string_view name) { return io::open_beneath(directory, name).has_value(); };
-  if (!holds("datastore_spec") || !holds("version")) return {};
-  return fail(
-      ErrorCode::kInvalidArgument, ErrorSide::kConfig,
-      fmt::format("source '{}' is a kubo repository; packing one is not supported yet. Export what it pins with "
-                  "'ipfs dag export', or name '{}/blocks' to archive its files as they lie",
-                  printable(source.path), printable(source.path)));
-}
-
 }  // namespace
 
 Source parse_source(std::string_view argument) {
@@ -43,9 +33,58 @@ Source parse_source(std::string_view argument) {
   // A '=' behind a '/' belongs to the path.
   if (equals != std::string_view::npos && equals > 0 &&
       argument.substr(0, equals).find('/') == std::string_view::npos) {
-    return {std::string(argument.substr(0, equals)), std::string(argument.substr(equals + 1)), false};
+    return {std::string(argument.substr(0, equals)), std::string(argument.substr(equals + 1))};
   }
-  return {std::string(), std::string(argument), false};
+  return {std::string(), std::string(argument)};
+}
+
+// What stands at `real_path`. A directory with a kubo repository's files is one.
+Status SourceSet::identify(Source& source, const std::string& real_path) {
+  PIECEWORK_ASSIGN(const io::File named, io::open_named(real_path, ErrorSide::kSource));
+  PIECEWORK_ASSIGN(const io::FileStamp stamp, named.stamp());
+  if (stamp.is_directory()) {
+    source.kind = KuboRepo::is_at(real_path) ? SourceKind::kKuboRepository : SourceKind::kDirectory;
+    return {};
+  }
+  if (stamp.is_regular()) {
+    source.kind = has_suffix(real_path, ".car") ? SourceKind::kCar : SourceKind::kFile;
+    return {};
+  }
+  return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
+              fmt::format("source '{}' is neither a directory nor a regular file", printable(source.path)));
+}
+
+Status SourceSet::open_one(Source source, const std::string& real_path) {
+  const size_t slash = real_path.rfind('/');
+  std::unique_ptr<KuboRepo> repository;
+  io::File opened;
+  if (source.kind == SourceKind::kKuboRepository) {
+    PIECEWORK_ASSIGN(KuboRepo repo, KuboRepo::open(real_path));
+    repository = std::make_unique<KuboRepo>(std::move(repo));
+  } else if (source.kind == SourceKind::kCar) {
+    PIECEWORK_ASSIGN(opened, io::open_named(real_path, ErrorSide::kSource));
+  } else {
+    const std::string parent = slash == 0 ? "/" : real_path.substr(0, slash);
+    const std::string& directory = source.kind == SourceKind::kDirectory ? real_path : parent;
+    PIECEWORK_ASSIGN(opened, io::open_named_directory(directory, ErrorSide::kSource));
+  }
+  base_names_.push_back(source.kind == SourceKind::kFile ? real_path.substr(slash + 1) : std::string());
+  directories_.push_back(std::move(opened));
+  repositories_.push_back(std::move(repository));
+  source.path = real_path;
+  sources_.push_back(std::move(source));
+  return {};
+}
+
+Status SourceSet::check_mixture() const {
+  for (const Source& source : sources_) {
+    if (source.is_store() == sources_.front().is_store()) continue;
+    return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
+                fmt::format("'{}' and '{}' cannot be in one plan: one keeps its CIDs, the other gets new ones; pack "
+                            "stores and files one after the other",
+                            printable(sources_.front().path), printable(source.path)));
+  }
+  return {};
 }
 
 Result<SourceSet> SourceSet::open(std::vector<Source> sources, bool join) {
@@ -54,31 +93,15 @@ Result<SourceSet> SourceSet::open(std::vector<Source> sources, bool join) {
   for (Source& source : sources) {
     PIECEWORK_ASSIGN(const std::string real, real_path(source.path));
     if (source.name.empty()) source.name = last_component(real);
-    PIECEWORK_ASSIGN(const io::File named, io::open_named(real, ErrorSide::kSource));
-    PIECEWORK_ASSIGN(const io::FileStamp stamp, named.stamp());
-    source.is_directory = stamp.is_directory();
-    if (!source.is_directory && !stamp.is_regular()) {
-      return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
-                  fmt::format("source '{}' is neither a directory nor a regular file", printable(source.path)));
-    }
-    if (!source.is_directory && has_suffix(real, ".car")) {
-      return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
-                  fmt::format("source '{}': CAR files as sources are not supported yet", printable(source.path)));
-    }
-    const size_t slash = real.rfind('/');
-    const std::string directory = source.is_directory ? real : slash == 0 ? "/" : real.substr(0, slash);
-    PIECEWORK_ASSIGN(io::File opened, io::open_named_directory(directory, ErrorSide::kSource));
-    if (source.is_directory) PIECEWORK_TRY(refuse_stores(opened, source));
-    source.path = real;
-    set.base_names_.push_back(source.is_directory ? std::string() : real.substr(slash + 1));
-    set.directories_.push_back(std::move(opened));
+    PIECEWORK_TRY(identify(source, real));
     const auto same_name = [&](const Source& other) { return other.name == source.name; };
     if (std::any_of(set.sources_.begin(), set.sources_.end(), same_name)) {
       return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
                   fmt::format("two sources are called '{}'; name one of them with NAME=PATH", printable(source.name)));
     }
-    set.sources_.push_back(std::move(source));
+    PIECEWORK_TRY(set.open_one(std::move(source), real));
   }
+  PIECEWORK_TRY(set.check_mixture());
   return set;
 }
 
@@ -92,8 +115,21 @@ SourcePlace SourceSet::place(std::string_view tree_path) const {
     PIECEWORK_CHECK(index < sources_.size());
     below = slash == std::string_view::npos ? std::string_view() : tree_path.substr(slash + 1);
   }
-  if (!sources_[index].is_directory) below = base_names_[index];
+  if (sources_[index].kind != SourceKind::kDirectory) below = base_names_[index];
   return {&directories_[index], below};
+}
+
+BlockFile SourceSet::block_file(size_t source, ByteSpan cid) const {
+  const auto view = decode_cid(cid);
+  PIECEWORK_CHECK(view.has_value());  // the plan's records hold CIDs that were decoded
+  const io::FlatfsStore& blocks = repositories_[source]->blocks();
+  return {blocks.directory().fd(), blocks.block_path(flatfs_key_of(view->multihash))};
+}
+
+std::string SourceSet::describe_block(size_t source, ByteSpan cid) const {
+  if (is_car(source)) return fmt::format("'{}'", printable(sources_[source].path));
+  return fmt::format("'{}/{}'", printable(repositories_[source]->blocks().directory().path()),
+                     printable(block_file(source, cid).path));
 }
 
 std::string SourceSet::describe(std::string_view tree_path) const {

@@ -1,15 +1,18 @@
 // The sources of a plan, opened: where a path of the packed tree lies on disk.
 //
-// Every source is used through the descriptor of a directory: a directory source's own, or the parent of a file source.
-// What is below is always opened beneath that descriptor, without following symlinks, so a source that is changed while
-// it is packed cannot lead the reader elsewhere.
+// Every source of files is used through the descriptor of a directory: a directory source's own, or the parent of a
+// file source. What is below is always opened beneath that descriptor, without following symlinks, so a source that is
+// changed while it is packed cannot lead the reader elsewhere. A store is a kubo repository, whose blocks are opened
+// beneath the directory of its flatfs, or a CAR, which stays open.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/plan/inventory.h"
+#include "engine/store/kubo_repo.h"
 #include "io/file.h"
 
 namespace piecework::engine {
@@ -20,17 +23,33 @@ struct SourcePlace {
   std::string_view path;
 };
 
+// Where a block of a kubo repository lies: `path` is relative to the directory `fd`.
+struct BlockFile {
+  int fd = -1;
+  std::string path;
+};
+
 // Safe for concurrent use once opened.
 class SourceSet {
  public:
   // Resolves and opens every source; symlinks in the paths that the user gave are followed here and nowhere else.
-  // Fills in `is_directory` and, where empty, `name`. Errors: of the source (kNotFound, kPermission); kInvalidArgument
-  // for what is neither a directory nor a regular file, and for equal names.
+  // Fills in `kind` and, where empty, `name`. Errors: of the source (kNotFound, kPermission); kInvalidArgument for what
+  // is neither a directory nor a regular file, for equal names, and for stores beside directories or files.
   static Result<SourceSet> open(std::vector<Source> sources, bool join);
 
   const std::vector<Source>& sources() const { return sources_; }
   const io::File& directory(size_t source) const { return directories_[source]; }
   bool joined() const { return joined_; }
+
+  // All sources are stores, or none is.
+  bool holds_stores() const { return sources_.front().is_store(); }
+  // REQUIRES, here and below: `source` is of that kind.
+  const KuboRepo& repository(size_t source) const { return *repositories_[source]; }
+  bool is_car(size_t source) const { return sources_[source].kind == SourceKind::kCar; }
+  const io::File& car(size_t source) const { return directories_[source]; }
+  BlockFile block_file(size_t source, ByteSpan cid) const;
+  // "path" or "block of path", for messages.
+  std::string describe_block(size_t source, ByteSpan cid) const;
 
   // `tree_path` is a path in the packed tree (Inventory::path); "" is the root. Not for the root of joined sources.
   SourcePlace place(std::string_view tree_path) const;
@@ -38,9 +57,14 @@ class SourceSet {
   std::string describe(std::string_view tree_path) const;
 
  private:
+  static Status identify(Source& source, const std::string& real_path);
+  Status open_one(Source source, const std::string& real_path);
+  Status check_mixture() const;
+
   std::vector<Source> sources_;
-  std::vector<io::File> directories_;
+  std::vector<io::File> directories_;    // of a CAR: itself
   std::vector<std::string> base_names_;  // of file sources, else empty
+  std::vector<std::unique_ptr<KuboRepo>> repositories_;
   bool joined_ = false;
 };
 

@@ -18,6 +18,18 @@ bool is_plain_ascii(std::string_view path) {
   return std::all_of(path.begin(), path.end(), [](char c) { return c >= ' ' && c < 0x7F && c != '"' && c != '\\'; });
 }
 
+std::string_view kind_name(PackedKind kind) {
+  switch (kind) {
+    case PackedKind::kFile:
+      return "file";
+    case PackedKind::kSymlink:
+      return "symlink";
+    case PackedKind::kDirectory:
+      break;
+  }
+  return "directory";
+}
+
 void append_path(std::string& line, std::string_view path) {
   if (is_plain_ascii(path)) {
     line += "\"path\":\"";
@@ -46,7 +58,7 @@ Status FileTableWriter::add(const PackedFile& row) {
   lines_ += '{';
   append_path(lines_, row.path);
   fmt::format_to(std::back_inserter(lines_), ",\"kind\":\"{}\",\"cid\":\"{}\",\"size_bytes\":{},\"sections\":[",
-                 row.is_symlink ? "symlink" : "file", cid_text(row.cid), row.size_bytes);
+                 kind_name(row.kind), cid_text(row.cid), row.size_bytes);
   for (size_t i = 0; i < row.sections.size(); ++i) {
     const ByteRange& range = row.sections[i];
     fmt::format_to(std::back_inserter(lines_), "{}{{\"offset_bytes\":{},\"length_bytes\":{}}}", i == 0 ? "" : ",",

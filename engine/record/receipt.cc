@@ -106,7 +106,8 @@ Result<io::OutputDirectory> receipts_directory(const io::OutputDirectory& output
   return receipts.subdirectory(plan_digest);
 }
 
-Result<std::optional<Receipt>> read_receipt(const io::OutputDirectory& receipts, uint32_t batch) {
+Result<std::optional<Receipt>> read_receipt(const io::OutputDirectory& receipts, const std::string& plan_digest,
+                                            uint32_t batch) {
   const std::string name = receipt_name(batch);
   PIECEWORK_ASSIGN(const std::optional<io::File> file, receipts.try_open(name));
   if (!file) return std::nullopt;
@@ -118,6 +119,13 @@ Result<std::optional<Receipt>> read_receipt(const io::OutputDirectory& receipts,
   std::vector<uint8_t> bytes(stamp.size_bytes);
   PIECEWORK_ASSIGN(const size_t got, file->read_full(bytes, 0));
   PIECEWORK_ASSIGN(Receipt receipt, parse_receipt(as_text(ByteSpan(bytes).first(got)), file->path()));
+  if (receipt.plan_digest != plan_digest || receipt.batch != batch) {
+    return fail(
+        ErrorCode::kCorrupt, ErrorSide::kConfig,
+        fmt::format("'{}' is the receipt of batch {} of plan {}, expected batch {} of plan {}; move it away and "
+                    "run again",
+                    printable(file->path()), receipt.batch, printable(receipt.plan_digest), batch, plan_digest));
+  }
   return std::optional<Receipt>(std::move(receipt));
 }
 

@@ -40,8 +40,10 @@ Result<Receipt> parse_receipt(std::string_view text, std::string_view name);
 
 // "receipts/<plan digest>", made where it is missing.
 Result<io::OutputDirectory> receipts_directory(const io::OutputDirectory& output, const std::string& plan_digest);
-// The receipt of `batch`, or none.
-Result<std::optional<Receipt>> read_receipt(const io::OutputDirectory& receipts, uint32_t batch);
+// The receipt of `batch` of the plan `plan_digest`, or none. Errors: kCorrupt (config) where the file is no receipt, or
+// names another plan or batch than its place does.
+Result<std::optional<Receipt>> read_receipt(const io::OutputDirectory& receipts, const std::string& plan_digest,
+                                            uint32_t batch);
 std::string receipt_name(uint32_t batch);
 
 }  // namespace piecework::engine

@@ -79,7 +79,7 @@ Result<bool> Statement::step() {
     reset();
     return false;
   }
-  Error error{code_of(code), ErrorSide::kDestination, 0, {}, {}};
+  Error error{code_of(code), side_, 0, {}, {}};
   error.message = fmt::format("'{}': {}", printable(path_), sqlite3_errmsg(sqlite3_db_handle(statement_.get())));
   reset();
   return tl::unexpected<Error>(std::move(error));
@@ -143,7 +143,7 @@ Result<Statement> Database::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()), 0, &statement, nullptr);
   if (code != SQLITE_OK) return tl::unexpected<Error>(error("preparing a statement"));
-  return Statement(statement, path_);
+  return Statement(statement, path_, side_);
 }
 
 Status Database::close() {

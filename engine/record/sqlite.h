@@ -39,10 +39,12 @@ class Statement {
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const;
   };
-  Statement(sqlite3_stmt* statement, std::string path) : statement_(statement), path_(std::move(path)) {}
+  Statement(sqlite3_stmt* statement, std::string path, ErrorSide side)
+      : statement_(statement), path_(std::move(path)), side_(side) {}
 
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
   std::string path_;
+  ErrorSide side_;  // the database's
 };
 
 class Database {

@@ -14,6 +14,7 @@
 #include "engine/restore/verify_dag.h"
 #include "engine/restore/verify_index.h"
 #include "engine/restore/verify_pass.h"
+#include "engine/task_order.h"
 #include "io/car_reader.h"
 #include "io/file.h"
 #include "kernels/base/varint.h"
@@ -63,14 +64,15 @@ class CarVerification {
     facts_.is_v2 = reader->is_v2();
     if (!read_roots(*reader)) return false;
     VerifyPass pass(file_.path(), index_, report_);
+    const TaskOrder order(arena_);
     for (bool at_end = false; !at_end;) {
       PIECEWORK_TRY(check_stop(options_));
       Result<io::CarBatch> batch = reader->next_batch();
       if (!batch) return framing_problem(std::move(batch).error());
       PIECEWORK_TRY(pass.take(*batch));
-      arena_.execute([&pass] {
-        tbb::parallel_for(size_t{0}, pass.task_count(), [&pass](size_t task_index) { pass.run_task(task_index); });
-      });
+      const auto run_task = order.parallel([&pass](size_t task_index) { pass.run_task(task_index); });
+      arena_.execute([&] { tbb::parallel_for(size_t{0}, pass.task_count(), run_task); });
+      order.join();
       pass.settle();
       if (options_.done_bytes != nullptr) *options_.done_bytes += batch->fresh_bytes.size();
       at_end = batch->at_end;

@@ -48,6 +48,29 @@ consteval Sha256Words64 make_padding_round_inputs() {
 
 alignas(64) constexpr Sha256Words64 kPaddingRoundInputs = make_padding_round_inputs();
 
+// The first four rounds of a message, as far as they do not depend on it: from the initial state, round 0 gives d and h
+// as a constant plus W[0], and in rounds 1 to 3 the variable h is still one of the initial words, so K[t] + h is known.
+struct Sha256FirstRounds {
+  uint32_t d_after_round0;
+  uint32_t h_after_round0;
+  uint32_t input_and_h[4];  // K[t] + h for t = 1, 2, 3; element 0 is not used
+};
+
+consteval Sha256FirstRounds make_first_rounds() {
+  const uint32_t* s = kInitialState.value;
+  const uint32_t big_sigma1 = rotate_right(s[4], 6) ^ rotate_right(s[4], 11) ^ rotate_right(s[4], 25);
+  const uint32_t big_sigma0 = rotate_right(s[0], 2) ^ rotate_right(s[0], 13) ^ rotate_right(s[0], 22);
+  const uint32_t t1 = s[7] + big_sigma1 + ((s[4] & s[5]) ^ (~s[4] & s[6])) + kRoundConstants.value[0];
+  const uint32_t t2 = big_sigma0 + ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
+  Sha256FirstRounds rounds{};
+  rounds.d_after_round0 = s[3] + t1;
+  rounds.h_after_round0 = t1 + t2;
+  for (size_t t = 1; t < 4; ++t) rounds.input_and_h[t] = kRoundConstants.value[t] + s[7 - t];
+  return rounds;
+}
+
+alignas(32) constexpr Sha256FirstRounds kFirstRounds = make_first_rounds();
+
 // The last byte of a node keeps its low six bits: bits 254 and 255 are clear (Filecoin's trunc254; formats.md 8).
 constexpr uint8_t kTrunc254Mask = 0x3F;
 

@@ -58,6 +58,21 @@ TEST_F(LimitsTest, Version1WithoutLimits) {
   EXPECT_EQ(cgroup_memory_limit_bytes(limits), std::nullopt);
 }
 
+TEST_F(LimitsTest, Version2SlowsDownAboveHigh) {
+  add("job/memory.max", "1073741824\n");
+  add("job/memory.high", "805306368\n");
+  EXPECT_EQ(cgroup_memory_limit_bytes(sources("0::/job\n")), 805306368u);
+}
+
+// In a container without the host's hierarchy only memory.stat knows what an ancestor's limit is.
+TEST_F(LimitsTest, Version1KnowsAncestorsThatAreNotMounted) {
+  add("memory/memory.limit_in_bytes", "9223372036854771712\n");
+  add("memory/memory.stat", "cache 4096\nrss 8192\nhierarchical_memory_limit 402653184\ntotal_cache 4096\n");
+  EXPECT_EQ(cgroup_memory_limit_bytes(sources("4:memory:/docker/abc\n")), 402653184u);
+  add("memory/memory.stat", "hierarchical_memory_limit 9223372036854771712\n");
+  EXPECT_EQ(cgroup_memory_limit_bytes(sources("4:memory:/docker/abc\n")), std::nullopt);
+}
+
 // Inside a container the host's path does not exist under the mount; the mount itself is the container's group.
 TEST_F(LimitsTest, APathThatIsNotThereFallsBackToTheMount) {
   add("memory.max", "536870912\n");

@@ -138,21 +138,6 @@ TEST_F(PublishTest, ANameIsTakenOver) {
   EXPECT_EQ(name_count(), 1u);
 }
 
-TEST_F(PublishTest, AbandonedTemporariesAreRemovedAndOthersAreNot) {
-  for (const char* what : {"plan-a-1", "plan-a-2", "plan-b-1"}) {
-    Result<std::optional<PublishedFile>> file = PublishedFile::open(*directory_, what, Mode::kFresh);
-    ASSERT_TRUE(file && file->has_value());
-    (*file)->keep_temporary();
-  }
-  write_file(temp_ / "plan-a-3.tmp", "not a temporary");
-  const Result<std::optional<PublishedFile>> in_use = PublishedFile::open(*directory_, "plan-a-2", Mode::kAdopt);
-  ASSERT_TRUE(remove_abandoned(*directory_, "plan-a-"));
-  EXPECT_FALSE(exists(".piecework-plan-a-1.tmp"));
-  EXPECT_TRUE(exists(".piecework-plan-a-2.tmp"));
-  EXPECT_TRUE(exists(".piecework-plan-b-1.tmp"));
-  EXPECT_TRUE(exists("plan-a-3.tmp"));
-}
-
 TEST_F(PublishTest, OneAttemptAtATime) {
   const PublishedFile file = open();
   for (const Mode mode : {Mode::kFresh, Mode::kAdopt}) {
@@ -162,6 +147,16 @@ TEST_F(PublishTest, OneAttemptAtATime) {
   }
   const Result<std::optional<PublishedFile>> another_name = PublishedFile::open(*directory_, "1", Mode::kFresh);
   EXPECT_TRUE(another_name->has_value());
+}
+
+TEST_F(PublishTest, UnsharedTemporariesAreApartAndReplaceWhatWasAbandoned) {
+  write_file(temp_ / ".piecework-plan-0.tmp", "left by a killed attempt");
+  const Result<PublishedFile> first = open_unshared(*directory_, "plan");
+  const Result<PublishedFile> second = open_unshared(*directory_, "plan");
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->path(), directory_->path_of(".piecework-plan-0.tmp"));
+  EXPECT_EQ(*first->size_bytes(), 0u);
+  EXPECT_EQ(second->path(), directory_->path_of(".piecework-plan-1.tmp"));
 }
 
 // After a crash between link and unlink both names are one file: starting anew must not empty the published one.

@@ -19,7 +19,7 @@ using testing::CommandOptions;
 using testing::CommandResult;
 using testing::run_piecework;
 
-constexpr const char* kCommandNames[] = {"bench", "commp", "fr32", "info"};
+constexpr const char* kCommandNames[] = {"bench", "commp", "fr32", "info", "pack", "plan", "todo", "verify"};
 
 nlohmann::json golden_row(size_t payload_bytes) {
   const nlohmann::json rows = testing::load_vectors("public/commp.json");
@@ -90,7 +90,8 @@ TEST(CommpCommandTest, EveryForcedVariantGivesTheSamePiece) {
   testing::write_file(directory / "payload", payload_of(golden));
   const CommandResult info = run_piecework({"info", "--json"});
   ASSERT_EQ(info.exit_code, 0) << info.standard_error;
-  for (const nlohmann::json& variant : nlohmann::json::parse(info.standard_output).at("variants")) {
+  const nlohmann::json printed = nlohmann::json::parse(info.standard_output);
+  for (const nlohmann::json& variant : printed.at("variants")) {
     const std::string name = variant.at("kernel").get<std::string>() + "=" + variant.at("name").get<std::string>();
     CommandOptions options;
     options.environment["PIECEWORK_FORCE_VARIANT"] = name;
@@ -109,7 +110,8 @@ TEST(ForcedVariantTest, IsActiveInInfo) {
   options.environment["PIECEWORK_FORCE_VARIANT"] = "scalar";
   const CommandResult info = run_piecework({"info", "--json"}, options);
   ASSERT_EQ(info.exit_code, 0) << info.standard_error;
-  for (const nlohmann::json& variant : nlohmann::json::parse(info.standard_output).at("variants"))
+  const nlohmann::json printed = nlohmann::json::parse(info.standard_output);
+  for (const nlohmann::json& variant : printed.at("variants"))
     EXPECT_EQ(variant.at("active").get<bool>(), variant.at("name") == "scalar") << variant.dump();
 }
 

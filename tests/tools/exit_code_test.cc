@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace piecework::tools {
@@ -65,6 +67,18 @@ TEST(ExitCodeTest, HelpNamesEveryCode) {
   const std::string help(exit_code_help());
   for (const int exit_code : {0, 64, 65, 66, 69, 70, 71, 73, 74, 75, 77, 78})
     EXPECT_NE(help.find(" " + std::to_string(exit_code) + "  "), std::string::npos) << exit_code;
+}
+
+TEST(ErrorNamesTest, AreDifferent) {
+  std::set<std::string_view> names;
+  for (int code = 0; code <= static_cast<int>(ErrorCode::kUnavailable); ++code)
+    EXPECT_TRUE(names.insert(name_of(static_cast<ErrorCode>(code))).second) << code;
+  EXPECT_FALSE(names.contains("unknown"));
+  EXPECT_EQ(name_of(ErrorCode::kNoSpace), "no_space");
+  EXPECT_EQ(name_of(ErrorSide::kSource), "source");
+  EXPECT_EQ(name_of(ErrorSide::kDestination), "destination");
+  EXPECT_EQ(name_of(ErrorSide::kConfig), "configuration");
+  EXPECT_EQ(name_of(ErrorSide::kInternal), "internal");
 }
 
 }  // namespace

@@ -37,9 +37,10 @@ OWN_FOLDERS = ("kernels/", "io/", "engine/", "tools/", "tests/", "bench/")
 CONFINED_INCLUDES = [
     ("oneTBB", re.compile(r"<(tbb|oneapi/tbb)[/.]"),
      ("engine/piece/piece_pipeline.cc", "engine/pack_job.cc", "engine/plan/find_duplicates.cc",
-      "engine/restore/verify.cc", "engine/piece/commp.cc")),
+      "engine/restore/verify.cc", "engine/piece/commp.cc", "engine/task_order.h")),
     ("liburing", re.compile(r"<liburing"), ("io/uring_backend.cc",)),
     ("SQLite", re.compile(r"<sqlite3"), ("engine/record/sqlite.h", "engine/record/sqlite.cc")),
+    ("leveldb", re.compile(r"<leveldb/"), ("engine/store/leveldb_reader.h", "engine/store/leveldb_reader.cc")),
     ("ISA-L", re.compile(r"<isa-l|<isal"), ("kernels/isal.cc",)),
     ("CLI11", re.compile(r"<CLI/"), ("tools/",)),
     ("intrinsics", re.compile(r"<(immintrin|x86intrin|simde)"), ("kernels/",)),

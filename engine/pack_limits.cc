@@ -1,0 +1,24 @@
+#include "engine/pack_limits.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace piecework::engine {
+
+Result<PipelineLimits> pipeline_limits(unsigned thread_count, uint64_t memory_bytes) {
+  if (memory_bytes < kPackMemoryBytesMin) {
+    return fail(
+        ErrorCode::kInvalidArgument, ErrorSide::kConfig,
+        fmt::format("--memory {} bytes is too little: at least {} are needed", memory_bytes, kPackMemoryBytesMin));
+  }
+  PipelineLimits limits;
+  limits.thread_count = thread_count;
+  limits.slot_bytes = kPackSlotBytes;
+  const uint64_t affordable = (memory_bytes - kPackBaseBytes) / (kPackSlotBytes + kPackSlotOverheadBytes);
+  // Each worker has one run at hand, one is read, one written, one waits; more would only hold memory.
+  limits.slot_count = static_cast<uint32_t>(std::min<uint64_t>(affordable, thread_count + 3));
+  return limits;
+}
+
+}  // namespace piecework::engine

@@ -1,0 +1,37 @@
+// The records of stored DAGs in one batch: each block once by whole CID, what occurs again as a reference to the place
+// where it stands.
+#pragma once
+
+#include <map>
+
+#include "engine/layout/batch_layout.h"
+#include "engine/store/cid_map.h"
+#include "engine/store/dag_walk.h"
+
+namespace piecework::engine {
+
+// Lives for one batch; emit() may run once for each root. Thread-compatible.
+class StoredRecords : public DagRecords {
+ public:
+  explicit StoredRecords(const DagWalkOptions& options) : options_(options) {}
+
+  // `source_index` is the store's number among the plan's sources, that of the first one for CARs that share a store.
+  void add_root(const Cid& root, BlockStore& store, uint32_t source_index);
+  void emit(ByteSpan cid, const LayoutRecord& link, RecordSink* sink, LayoutTotals& totals) override;
+  // The first failure of emit().
+  const Status& status() const { return status_; }
+
+ private:
+  struct Root {
+    Cid cid;
+    BlockStore* store = nullptr;
+    uint32_t source_index = 0;
+  };
+
+  const DagWalkOptions& options_;
+  std::map<std::string, Root, std::less<>> roots_;  // by the bytes of their CIDs
+  CidMap written_;                                  // offsets of sections in the CAR
+  Status status_;
+};
+
+}  // namespace piecework::engine

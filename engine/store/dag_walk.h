@@ -1,0 +1,63 @@
+// The walk over a DAG that a store holds, depth first, links in stored order: the order of `ipfs dag export`.
+//
+// Only blocks that may have links are read, and hashed. A dag-pb child of a UnixFS file whose length is exactly that of
+// a leaf with its block size is taken for one unread, and checked when it is packed. What is below a node that is not
+// UnixFS, or that has a name no file system can hold, has no path: its blocks are kept, and not listed as files.
+//
+// Explicit stack; bytes of nodes on it are dropped, lowest first, where a deep DAG would take too much memory, and read
+// again on the way back. Source: design.md 3 and 6, formats.md 3, 7, 10.
+#pragma once
+
+#include <atomic>
+#include <string_view>
+#include <vector>
+
+#include "engine/layout/layout_record.h"
+#include "engine/store/block_store.h"
+#include "engine/store/store_node.h"
+
+namespace piecework::engine {
+
+// A block where the walk meets it; views live for the call.
+struct VisitedBlock {
+  CidView cid;
+  BlockPlace place;
+  StoredBlock::Role role = StoredBlock::Role::kOther;
+  std::string_view name;  // its part of the path
+  bool is_root = false;
+  bool is_file_data = false;
+  bool is_unread = false;    // a dag-pb leaf by its length
+  bool is_inline = false;    // an identity CID
+  uint32_t child_count = 0;  // links that the walk follows where it goes below
+  uint64_t tsize = 0;        // of the root: what a link to it gives
+  uint64_t file_bytes = 0;   // of a file's root, and of a symlink's target
+};
+
+class DagVisitor {
+ public:
+  virtual ~DagVisitor() = default;
+  // Whether this block was visited before, by whole CID: then nothing below it is walked.
+  virtual bool is_known(const CidView& cid) = 0;
+  // Whether a known block that has links is to be looked at again for its role; else it is passed over.
+  virtual bool wants_known() const = 0;
+  // Called for every block that is not known, and for known ones where they are wanted. False ends the walk.
+  virtual bool visit(const VisitedBlock& block, bool known) = 0;
+};
+
+struct DagWalkOptions {
+  const std::atomic<bool>* stop = nullptr;
+  size_t resident_bytes_max = 64 * kMiB;
+};
+
+// Walks the DAG of `root`, whose name is `name`. Errors (source): kCorrupt, naming the CID and the path in the DAG, for
+// a block that is missing, is not what its CID names, or whose links cannot be read; kUnsupported for what cannot be
+// kept (an inline node with links, a block longer than kStoreBlockBytesMax); the store's; kCancelled. A visitor that
+// ends the walk is no error.
+Status walk_stored_dag(BlockStore& store, const Cid& root, std::string_view name, const DagWalkOptions& options,
+                       DagVisitor& visitor);
+
+// What a link to the DAG of `root` gives as Tsize: of dag-pb the block and its links' Tsizes, else the block's length.
+// Errors: as above.
+Result<uint64_t> stored_dag_tsize(BlockStore& store, const Cid& root);
+
+}  // namespace piecework::engine

@@ -1,0 +1,25 @@
+// A kubo repository as a block store for planning.
+#pragma once
+
+#include "engine/store/block_store.h"
+#include "engine/store/kubo_repo.h"
+
+namespace piecework::engine {
+
+// Thread-compatible. The repository outlives it.
+class KuboStore : public BlockStore {
+ public:
+  explicit KuboStore(const KuboRepo& repo) : repo_(repo) {}
+
+  Result<std::optional<BlockPlace>> find(const CidView& cid) override;
+  Status read(const CidView& cid, const BlockPlace& place, std::vector<uint8_t>& target) override;
+  std::string describe(const CidView& cid, const BlockPlace& place) const override;
+  // A search of every shard directory: what became of the block (in the wrong directory, under an old key).
+  Error missing(const CidView& cid) const override { return repo_.explain_missing(cid); }
+
+ private:
+  const KuboRepo& repo_;
+  std::vector<uint8_t> buffer_;
+};
+
+}  // namespace piecework::engine

@@ -1,0 +1,69 @@
+#include "engine/store/store_node.h"
+
+#include "engine/codec/block_links.h"
+
+namespace piecework::engine {
+
+Result<std::unique_ptr<StoreNode>> StoreNode::open(uint64_t codec, std::vector<uint8_t> data) {
+  std::unique_ptr<StoreNode> node(new StoreNode(std::move(data)));
+  if (codec == kCodecDagPb) {
+    PIECEWORK_TRY(node->open_dag_pb());
+    return node;
+  }
+  PIECEWORK_TRY(list_block_links(codec, node->data_, node->links_));
+  node->link_count_ = node->links_.size();
+  return node;
+}
+
+Status StoreNode::open_dag_pb() {
+  PIECEWORK_ASSIGN(const PbNode node, decode_pb_node(data_));
+  link_count_ = node.link_count;
+  for (const PbLink& link : node.links()) links_tsize_ += link.tsize;  // a hint: may wrap where it lies
+  next_ = node.links().begin();
+  end_ = node.links().end();
+  read_unixfs(node);
+  return {};
+}
+
+void StoreNode::read_unixfs(const PbNode& node) {
+  if (!node.data) return;
+  const auto message = decode_unixfs(*node.data);
+  if (!message || !check_unixfs_node(node, *message)) return;
+  switch (message->type) {
+    case UnixfsType::kRaw:
+    case UnixfsType::kFile:
+      kind_ = Kind::kFile;
+      content_bytes_ = message->content_bytes() + message->block_size_sum;
+      block_sizes_.emplace(*message);
+      return;
+    case UnixfsType::kDirectory:
+      kind_ = Kind::kDirectory;
+      return;
+    case UnixfsType::kHamtShard:
+      if (const auto shape = check_hamt_shard(node, *message)) {
+        kind_ = Kind::kShard;
+        prefix_bytes_ = shape->prefix_bytes;
+      }
+      return;
+    case UnixfsType::kSymlink:
+      kind_ = Kind::kSymlink;
+      content_bytes_ = message->content_bytes();
+      return;
+    case UnixfsType::kMetadata:
+      return;
+  }
+}
+
+std::optional<StoreLink> StoreNode::next() {
+  if (!next_) {
+    if (links_done_ == links_.size()) return std::nullopt;
+    return StoreLink{links_[links_done_++].view(), {}, {}};
+  }
+  if (*next_ == *end_) return std::nullopt;
+  StoreLink link{(*next_)->cid, (*next_)->name, {}};
+  if (block_sizes_) link.content_bytes = block_sizes_->next();
+  ++*next_;
+  return link;
+}
+
+}  // namespace piecework::engine
