@@ -8,6 +8,7 @@
 #include "engine/codec/dag_cbor.h"
 #include "engine/codec/piece_cid.h"
 #include "engine/pack_attempt.h"
+#include "engine/pack_limits.h"
 #include "engine/piece/segment_tree.h"
 #include "engine/record/sidecar_content.h"
 #include "io/scratch_file.h"
@@ -175,7 +176,7 @@ class BatchPacker {
                              .batch = planned_,
                              .sources = sources_,
                              .backend = backend_,
-                             .limits = settings_.limits,
+                             .limits = limits_for_batch(settings_.limits, planned_.totals),
                              .car_fd = car ? car->fd() : -1,
                              .car_direct_fd = car_direct.get(),
                              .spool = spool,

@@ -21,4 +21,13 @@ Result<PipelineLimits> pipeline_limits(unsigned thread_count, uint64_t memory_by
   return limits;
 }
 
+PipelineLimits limits_for_batch(PipelineLimits limits, const LayoutTotals& batch) {
+  const uint64_t needed_bytes = align_up(batch.stored_section_bytes_max, kPageBytes) + kPageBytes;
+  if (needed_bytes <= limits.slot_bytes) return limits;
+  const uint64_t all_bytes = limits.slot_bytes * limits.slot_count;
+  limits.slot_bytes = needed_bytes;
+  limits.slot_count = static_cast<uint32_t>(std::max<uint64_t>(2, all_bytes / needed_bytes));
+  return limits;
+}
+
 }  // namespace piecework::engine

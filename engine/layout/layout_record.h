@@ -30,7 +30,7 @@ struct StoredBlock {
   bool is_dag_root = false;   // what links to it, if anything, is a directory that Piecework makes
   bool is_file_data = false;  // its block is content of a file: left out of <piece>.nodes
   bool is_unread = false;     // taken for a leaf by its length alone; that it has no links is checked when it is packed
-  bool is_inline = false;     // an identity CID: its data is in the CID, it has no section
+  bool is_inline = false;     // an identity CID: its data is in the CID, no store has it
   ByteSpan cid;
   uint64_t first_offset_bytes = 0;  // on a reference: its section in the CAR
 
@@ -88,6 +88,7 @@ struct LayoutTotals {
   uint64_t source_bytes = 0;     // their lengths
   uint64_t duplicate_bytes = 0;  // of these, not written because equal bytes are in the batch already
   uint32_t class_count = 0;
+  uint64_t stored_section_bytes_max = 0;  // the longest section of a store's block
 };
 
 }  // namespace piecework::engine

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "engine/codec/car_block.h"
 #include "engine/codec/cid.h"
@@ -59,7 +60,10 @@ void hash_blocks(Run& run, const Profile& profile) {
   for (const SectionEvent& event : run.events) {
     if (!is_leaf(event) && !is_stored(event)) continue;
     uint8_t* block = section_of(run, event).data() + event.header_bytes;
-    if (event.kind == Kind::kSymlink) {
+    if (event.is_inline) {
+      const std::string_view cid = run.target(event);  // ends with the data
+      std::memcpy(block, cid.data() + (cid.size() - event.block_bytes), event.block_bytes);
+    } else if (event.kind == Kind::kSymlink) {
       write_symlink(block, run.target(event));
     } else if (event.kind == Kind::kLeaf && !profile.raw_leaves) {
       wrap_leaf(block, event.file_bytes);

@@ -3,6 +3,7 @@
 #include <oneapi/tbb/flow_graph.h>
 #include <oneapi/tbb/task_arena.h>
 
+#include <algorithm>
 #include <deque>
 
 #include "engine/piece/piece_stages.h"
@@ -121,7 +122,9 @@ class PieceGraph {
 
 Result<PieceOutcome> run_piece(BatchReader records, ClassStore classes, const PieceInputs& inputs) {
   const PipelineLimits& limits = inputs.limits;
-  PIECEWORK_CHECK(limits.slot_bytes > RunBuilder::kSectionBytesMax && limits.slot_count > 0);
+  const uint64_t section_bytes_max =
+      std::max(RunBuilder::kSectionBytesMax, inputs.batch.totals.stored_section_bytes_max);
+  PIECEWORK_CHECK(limits.slot_bytes >= section_bytes_max + kPageBytes && limits.slot_count > 0);
   PieceStages stages(std::move(records), std::move(classes), inputs);
   if (inputs.resume != nullptr) {
     PIECEWORK_TRY(stages.restore(*inputs.resume));

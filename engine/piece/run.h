@@ -35,7 +35,7 @@ struct SectionEvent {
     kBlock,       // a block of a store, nothing below it
     kBlockEnter,  // a block of a store; what is below it follows
     kBlockExit,
-    kBlockRefer,  // a block of a store that is written elsewhere, or inline in its CID
+    kBlockRefer,  // a block of a store that is written elsewhere
   };
   enum class Role : uint8_t { kDirectory, kShard, kFile, kFilePart, kSymlink, kOther };
 
@@ -45,6 +45,7 @@ struct SectionEvent {
   bool is_dag_root = false;     // kBlock*: the innermost open node, if any, links to it
   bool is_file_data = false;    // kBlock*: content of a file, left out of the spool
   bool is_unread = false;       // kBlock: must have no links
+  bool is_inline = false;       // kBlock*: an identity CID, whose data is in the CID
   uint8_t name_bytes = 0;
   int16_t bucket = -1;
   uint32_t name_position = 0;  // in the run's arena; a symlink's target or a stored block's CID follows its name

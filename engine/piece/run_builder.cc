@@ -316,7 +316,7 @@ uint32_t RunBuilder::add_file(Run& run, std::shared_ptr<SharedFile> shared) {
 RunBuilder::Step RunBuilder::place_block(Run& run) {
   const StoredBlock& block = record_->stored;
   const auto cid_bytes = static_cast<uint32_t>(block.cid.size());
-  const bool is_written = !record_->is_reference && !block.is_inline;
+  const bool is_written = !record_->is_reference;
   if (is_written && !fits(run, section_bytes(cid_bytes, record_->block_bytes))) return Step::kRunFull;
   const Kind kind = !is_written ? Kind::kBlockRefer : record_->child_count > 0 ? Kind::kBlockEnter : Kind::kBlock;
   SectionEvent event = event_of(run, kind, event_role(block.role));
@@ -324,12 +324,13 @@ RunBuilder::Step RunBuilder::place_block(Run& run) {
   event.is_dag_root = block.is_dag_root;
   event.is_file_data = block.is_file_data;
   event.is_unread = block.is_unread;
+  event.is_inline = block.is_inline;
   const uint32_t cid_position = append_text(run.arena, as_text(block.cid));
   event.target_bytes = cid_bytes;
   if (is_written) {
     place_section(run, event, cid_bytes, record_->block_bytes);
-    add_block(run, event, cid_position);
-  } else if (!block.is_inline) {
+    if (!block.is_inline) add_block(run, event, cid_position);
+  } else {
     event.offset_bytes = block.first_offset_bytes;
     event.block_bytes = static_cast<uint32_t>(record_->block_bytes);
     event.header_bytes = section_header_bytes(cid_bytes, record_->block_bytes);

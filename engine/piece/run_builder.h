@@ -9,8 +9,6 @@
 #include "engine/layout/file_walk.h"
 #include "engine/piece/run.h"
 #include "engine/plan/plan_file.h"
-#include "engine/store/block_store.h"
-#include "kernels/base/varint.h"
 
 namespace piecework::engine {
 
@@ -28,8 +26,9 @@ class RunBuilder {
   // Errors: those of the plan; kCorrupt (config) where that is not at `offset_bytes` of the CAR.
   Status skip_to(uint64_t step_count, uint64_t offset_bytes);
 
-  // Largest section that a batch may hold; a slot's buffer must be larger.
-  static constexpr uint64_t kSectionBytesMax = kStoreBlockBytesMax + kCidBytesMax + kVarintBytesMax;
+  // Largest section of a file's or directory's node; a slot's buffer must be larger by a page than this, and than what
+  // the batch has of a store (LayoutTotals).
+  static constexpr uint64_t kSectionBytesMax = 3 * kMiB;
 
  private:
   // A node whose children are still coming.

@@ -63,13 +63,12 @@ Status DagFiller::stored_reference(const SectionEvent& event) {
   DoneNode node;
   node.cid_bytes = cid.size();
   std::memcpy(node.cid, cid.data(), cid.size());
-  const bool is_inline = event.block_bytes + event.header_bytes == 0;
   const ByteRange section{event.offset_bytes, event.offset_bytes + event.header_bytes + event.block_bytes};
   const std::string_view name = run_->name(event);
   if (in_file_) {
-    if (!is_inline) add_file_section(section);
+    add_file_section(section);
   } else if (is_file_root(event) || event.role == Role::kDirectory) {
-    file_sections_.assign(is_inline ? 0 : 1, section);
+    file_sections_.assign(1, section);
     const PackedKind kind = event.role == Role::kDirectory ? PackedKind::kDirectory : packed_kind(event);
     const bool has_more = event.role == Role::kDirectory || (event.role == Role::kFile && !event.is_file_data);
     PIECEWORK_TRY(list_file(name, kind, node, event.file_bytes, has_more));

@@ -8,16 +8,10 @@
 namespace piecework::engine {
 namespace {
 
-Result<std::vector<Cid>> roots_of(const KuboRepo& repo, const PlanRequest& request) {
+Result<std::vector<Cid>> pinned_roots(const KuboRepo& repo, const PlanRequest& request) {
   std::vector<Cid> roots;
-  if (!request.roots_path.empty()) {
-    PIECEWORK_TRY(visit_roots_file(request.roots_path, [&roots](const Cid& cid, uint64_t) -> Status {
-      roots.push_back(cid);
-      return {};
-    }));
-    return roots;
-  }
   PIECEWORK_TRY(visit_kubo_roots(repo, request.scratch_path, [&roots](const KuboRoot& root) -> Status {
+    // A direct pin is one block of something that need not be here.
     if (root.kind != KuboRootKind::kDirectPin) roots.push_back(Cid(root.cid));
     return {};
   }));
@@ -28,12 +22,72 @@ Result<std::vector<Cid>> roots_of(const KuboRepo& repo, const PlanRequest& reque
 
 Result<OpenedStores> OpenedStores::open(const SourceSet& set, const PlanRequest& request) {
   OpenedStores opened;
-  for (size_t source = 0; source < set.sources().size(); ++source) {
-    PIECEWORK_ASSIGN(std::vector<Cid> roots, roots_of(set.repository(source), request));
-    opened.stores_.push_back(std::make_unique<KuboStore>(set.repository(source)));
-    opened.sources.push_back({opened.stores_.back().get(), std::move(roots), static_cast<uint32_t>(source)});
-  }
+  PIECEWORK_TRY(opened.open_stores(set, request));
+  PIECEWORK_TRY(request.roots_path.empty() ? opened.take_roots(set, request) : opened.take_listed_roots(set, request));
   return opened;
+}
+
+// All CARs are one store: a DAG may have its blocks in several.
+Status OpenedStores::open_stores(const SourceSet& set, const PlanRequest& request) {
+  std::vector<CarInput> cars;
+  auto car_sources = std::make_unique<std::vector<uint32_t>>();
+  sources.resize(set.sources().size());
+  for (uint32_t source = 0; source < sources.size(); ++source) {
+    if (set.is_car(source)) {
+      cars.push_back({set.sources()[source].path, {}});
+      car_sources->push_back(source);
+      continue;
+    }
+    stores_.push_back(std::make_unique<KuboStore>(set.repository(source)));
+    file_sources_.push_back(std::make_unique<std::vector<uint32_t>>(1, source));
+    sources[source].store = stores_.back().get();
+    sources[source].file_sources = *file_sources_.back();
+  }
+  if (cars.empty()) return {};
+  PIECEWORK_ASSIGN(std::unique_ptr<CarStore> store,
+                   CarStore::open(std::move(cars), {.scratch_directory = request.scratch_path, .stop = request.stop}));
+  warnings = store->warnings();
+  cars_ = store.get();
+  stores_.push_back(std::move(store));
+  file_sources_.push_back(std::move(car_sources));
+  for (const uint32_t source : *file_sources_.back()) {
+    sources[source].store = stores_.back().get();
+    sources[source].file_sources = *file_sources_.back();
+  }
+  return {};
+}
+
+// What is pinned, and what the CARs' headers name.
+Status OpenedStores::take_roots(const SourceSet& set, const PlanRequest& request) {
+  if (cars_ != nullptr) PIECEWORK_TRY(cars_->require_roots());
+  uint32_t car = 0;
+  for (size_t source = 0; source < sources.size(); ++source) {
+    if (set.is_car(source)) {
+      sources[source].roots = cars_->file_roots(car++);
+    } else {
+      PIECEWORK_ASSIGN(sources[source].roots, pinned_roots(set.repository(source), request));
+    }
+  }
+  return {};
+}
+
+// The roots of a list belong to the sources that hold their blocks.
+Status OpenedStores::take_listed_roots(const SourceSet& set, const PlanRequest& request) {
+  return visit_roots_file(request.roots_path, [&](const Cid& root, uint64_t line) -> Status {
+    if (sources.size() == 1) {
+      sources.front().roots.push_back(root);  // where it is missing, the walk says all there is to say
+      return {};
+    }
+    for (size_t source = 0; source < sources.size(); ++source) {
+      PIECEWORK_ASSIGN(const std::optional<BlockPlace> place, sources[source].store->find(root.view()));
+      if (!place || (set.is_car(source) && sources[source].file_sources[place->file_index] != source)) continue;
+      sources[source].roots.push_back(root);
+      return {};
+    }
+    return fail(
+        ErrorCode::kNotFound, ErrorSide::kSource,
+        fmt::format("'{}', line {}: none of the sources has {}", printable(request.roots_path), line, root.text()));
+  });
 }
 
 }  // namespace piecework::engine

@@ -24,7 +24,8 @@ constexpr char kSchema[] =
     " STRICT;"
     "CREATE TABLE batches(batch INTEGER PRIMARY KEY, digest BLOB NOT NULL, car_bytes INTEGER NOT NULL,"
     " block_count INTEGER NOT NULL, file_count INTEGER NOT NULL, source_bytes INTEGER NOT NULL,"
-    " duplicate_bytes INTEGER NOT NULL, class_count INTEGER NOT NULL) STRICT;"
+    " duplicate_bytes INTEGER NOT NULL, class_count INTEGER NOT NULL, stored_section_bytes_max INTEGER NOT NULL) "
+    "STRICT;"
     "CREATE TABLE records(batch INTEGER NOT NULL, sequence INTEGER NOT NULL, raw_bytes INTEGER NOT NULL,"
     " data BLOB NOT NULL, PRIMARY KEY(batch, sequence)) STRICT;"
     "BEGIN;";
@@ -82,8 +83,9 @@ Digest32 summary_digest(const PlanSummary& summary) {
   }
   for (const PlannedBatch& batch : summary.batches) {
     const LayoutTotals& totals = batch.totals;
-    for (const uint64_t number : {totals.car_bytes, totals.block_count, totals.file_count, totals.source_bytes,
-                                  totals.duplicate_bytes, uint64_t{totals.class_count}}) {
+    for (const uint64_t number :
+         {totals.car_bytes, totals.block_count, totals.file_count, totals.source_bytes, totals.duplicate_bytes,
+          uint64_t{totals.class_count}, totals.stored_section_bytes_max}) {
       append_number(hasher, number);
     }
   }
@@ -236,12 +238,12 @@ Result<PlanSummary> PlanWriter::finish(const Inventory& inventory, std::vector<S
       skipped_row.bind(1, i).bind_blob(2, as_bytes(item.path)).bind_text(3, item.reason);
       PIECEWORK_TRY(skipped_row.bind(4, item.batch).run());
     }
-    PIECEWORK_ASSIGN(Statement batch_row, database_.prepare("INSERT INTO batches VALUES(?, ?, ?, ?, ?, ?, ?, ?)"));
+    PIECEWORK_ASSIGN(Statement batch_row, database_.prepare("INSERT INTO batches VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"));
     for (const PlannedBatch& batch : summary_.batches) {
       const LayoutTotals& totals = batch.totals;
       batch_row.bind(1, batch.batch).bind_blob(2, batch.digest).bind(3, totals.car_bytes).bind(4, totals.block_count);
       batch_row.bind(5, totals.file_count).bind(6, totals.source_bytes).bind(7, totals.duplicate_bytes);
-      PIECEWORK_TRY(batch_row.bind(8, totals.class_count).run());
+      PIECEWORK_TRY(batch_row.bind(8, totals.class_count).bind(9, totals.stored_section_bytes_max).run());
     }
   }
   PIECEWORK_TRY(database_.execute("COMMIT"));
@@ -319,9 +321,9 @@ Status PlanReader::read_summary(const std::string& path) {
     if (batch.batch != summary_.batches.size() || digest.size() != kDigestBytes)
       return damaged(path, "its batches are incomplete");
     std::copy(digest.begin(), digest.end(), batch.digest.begin());
-    batch.totals = {batches.column_uint64(2), batches.column_uint64(3),
-                    batches.column_uint64(4), batches.column_uint64(5),
-                    batches.column_uint64(6), static_cast<uint32_t>(batches.column_uint64(7))};
+    batch.totals = {batches.column_uint64(2), batches.column_uint64(3), batches.column_uint64(4),
+                    batches.column_uint64(5), batches.column_uint64(6), static_cast<uint32_t>(batches.column_uint64(7)),
+                    batches.column_uint64(8)};
     summary_.batches.push_back(batch);
   }
   summary_.digest = plan_digest(summary_);

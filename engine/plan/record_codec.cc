@@ -52,6 +52,17 @@ uint8_t flags_of(const LayoutRecord& record) {
   return flags;
 }
 
+// What a DAG says about itself may be any number, and a varint holds 63 bits.
+void append_u64(std::vector<uint8_t>& target, uint64_t value) {
+  uint8_t bytes[8];
+  store_le(bytes, value);
+  target.insert(target.end(), bytes, bytes + sizeof bytes);
+}
+
+bool has_file_bytes(const StoredBlock& block) {
+  return block.role == StoredBlock::Role::kFile || block.role == StoredBlock::Role::kSymlink;
+}
+
 void append_block(std::vector<uint8_t>& target, const LayoutRecord& record) {
   const StoredBlock& block = record.stored;
   uint8_t head = static_cast<uint8_t>(block.role);
@@ -63,8 +74,8 @@ void append_block(std::vector<uint8_t>& target, const LayoutRecord& record) {
   append_text(target, as_text(block.cid));
   append_varint(target, record.block_bytes);
   append_varint(target, record.child_count);
-  append_varint(target, record.tsize);
-  append_varint(target, record.file_bytes);
+  if (block.is_dag_root) append_u64(target, record.tsize);
+  if (has_file_bytes(block)) append_u64(target, record.file_bytes);
   if (record.is_reference) append_varint(target, block.first_offset_bytes);
 }
 
@@ -176,8 +187,16 @@ bool RecordDecoder::take_block(LayoutRecord& record) {
   if (!take_varint(record.block_bytes) || record.block_bytes > kStoreBlockBytesMax) return false;
   if (!take_varint(number) || number > UINT32_MAX) return false;
   record.child_count = static_cast<uint32_t>(number);
-  if (!take_varint(record.tsize) || !take_varint(record.file_bytes)) return false;
+  if (block.is_dag_root && !take_u64(record.tsize)) return false;
+  if (has_file_bytes(block) && !take_u64(record.file_bytes)) return false;
   return !record.is_reference || take_varint(block.first_offset_bytes);
+}
+
+bool RecordDecoder::take_u64(uint64_t& value) {
+  ByteSpan bytes;
+  if (!take_bytes(sizeof value, bytes)) return false;
+  value = load_le<uint64_t>(bytes.data());
+  return true;
 }
 
 bool RecordDecoder::take_place(StoredBlock& block) {

@@ -29,7 +29,6 @@ class SizeVisitor : public DagVisitor {
   }
   bool wants_known() const override { return false; }
   bool visit(const VisitedBlock& block, bool) override {
-    if (block.is_inline) return true;
     own.add(block.cid.bytes, 0);
     bytes += section_bytes(static_cast<uint32_t>(block.cid.bytes.size()), block.place.length_bytes);
     return bytes <= limit_bytes_;
@@ -51,6 +50,11 @@ class StorePlanner {
 
   Result<PlanSummary> run(const std::string& path) {
     PIECEWORK_TRY(take_inventory());
+    if (dags_.empty()) {
+      return fail(ErrorCode::kNotFound, ErrorSide::kSource,
+                  fmt::format("'{}' has nothing pinned and no MFS root: name roots with --roots FILE",
+                              printable(sources_.sources().front().path)));
+    }
     // From here the roots are fixed, and with them everything that is packed.
     PIECEWORK_ASSIGN(const std::vector<EntryRange> ranges, divide());
     PIECEWORK_ASSIGN(const std::unique_ptr<PlanWriter> writer, PlanWriter::create(path, request_.options));
@@ -73,18 +77,14 @@ class StorePlanner {
     return {};
   }
 
-  // The source's only root, or a directory that names each root by its CID.
+  // The source's only root, or a directory that names each root by its CID; nothing where it only lends blocks.
   Status add_source(size_t source, std::string_view name) {
     std::vector<std::pair<std::string, const Cid*>> roots;  // by name: the order of a directory's entries
     for (const Cid& root : stores_.sources[source].roots) roots.emplace_back(root.text(), &root);
     std::sort(roots.begin(), roots.end());
     const auto same_name = [](const auto& a, const auto& b) { return a.first == b.first; };
     roots.erase(std::unique(roots.begin(), roots.end(), same_name), roots.end());
-    if (roots.empty()) {
-      return fail(ErrorCode::kNotFound, ErrorSide::kSource,
-                  fmt::format("'{}' has nothing pinned and no MFS root: name roots with --roots FILE",
-                              printable(sources_.sources()[source].path)));
-    }
+    if (roots.empty()) return {};
     if (roots.size() == 1) return add_dag(source, name, *roots.front().second);
     const EntryIndex directory = inventory_.open_directory(name);
     for (const auto& [text, root] : roots) PIECEWORK_TRY(add_dag(source, text, *root));
@@ -152,7 +152,7 @@ class StorePlanner {
     for (; next_dag_ < dags_.size() && dags_[next_dag_].entry < range.end; ++next_dag_) {
       const PlannedDag& dag = dags_[next_dag_];
       const StoreSource& source = stores_.sources[dag.source];
-      records.add_root(root_of(dag), *source.store, source.first_index);
+      records.add_root(root_of(dag), *source.store, source.file_sources);
     }
     ContentClasses classes(Dedup::kNone);
     if (request_.options.one_item_per_piece) return add_bare_batch(writer, range, records, classes);

@@ -7,10 +7,13 @@
 #pragma once
 
 #include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "engine/plan/make_plan.h"
 #include "engine/store/block_store.h"
+#include "engine/store/car_store.h"
 
 namespace piecework::engine {
 
@@ -18,19 +21,28 @@ namespace piecework::engine {
 struct StoreSource {
   BlockStore* store = nullptr;  // shared by all CARs
   std::vector<Cid> roots;       // in any order, repeats allowed
-  uint32_t first_index = 0;     // number of the source that holds the store's file 0
+  // For each file of the store (BlockPlace::file_index) the number of the source that it is.
+  std::span<const uint32_t> file_sources;
 };
 
-// Opens the stores of a source set and finds their roots. Owns the stores. Thread-compatible.
+// Opens the stores of a source set and finds their roots. Owns the stores. Thread-compatible, movable.
 class OpenedStores {
  public:
-  // `sources` outlives the object. Errors: of the stores; of the roots (kubo_pins.h, --roots).
+  // `sources` outlives the object. Errors: of the stores; of the roots (kubo_pins.h, --roots); kNotFound for a root of
+  // --roots that none of several sources has.
   static Result<OpenedStores> open(const SourceSet& sources, const PlanRequest& request);
 
-  std::vector<StoreSource> sources;  // one for each of the set
+  std::vector<StoreSource> sources;   // one for each of the set
+  std::vector<std::string> warnings;  // what should be said about them
 
  private:
+  Status open_stores(const SourceSet& set, const PlanRequest& request);
+  Status take_roots(const SourceSet& set, const PlanRequest& request);
+  Status take_listed_roots(const SourceSet& set, const PlanRequest& request);
+
   std::vector<std::unique_ptr<BlockStore>> stores_;
+  const CarStore* cars_ = nullptr;
+  std::vector<std::unique_ptr<std::vector<uint32_t>>> file_sources_;
 };
 
 // Writes the plan of `sources`, all of them stores, to `path`, which must not exist. Errors: as walk_stored_dag;

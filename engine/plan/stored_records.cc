@@ -1,5 +1,7 @@
 #include "engine/plan/stored_records.h"
 
+#include <algorithm>
+
 #include "engine/layout/node_lengths.h"
 #include "kernels/base/check.h"
 
@@ -9,17 +11,17 @@ namespace {
 // Turns visited blocks into records.
 class RecordVisitor : public DagVisitor {
  public:
-  RecordVisitor(CidMap& written, const LayoutRecord& link, uint32_t source_index, RecordSink* sink,
+  RecordVisitor(CidMap& written, const LayoutRecord& link, std::span<const uint32_t> file_sources, RecordSink* sink,
                 LayoutTotals& totals)
-      : written_(written), link_(link), source_index_(source_index), sink_(sink), totals_(totals) {}
+      : written_(written), link_(link), file_sources_(file_sources), sink_(sink), totals_(totals) {}
 
   bool is_known(const CidView& cid) override { return written_.find(cid.bytes).has_value(); }
   bool wants_known() const override { return true; }
 
   bool visit(const VisitedBlock& block, bool known) override {
     LayoutRecord record{.kind = RecordKind::kBlock, .is_reference = known, .name = block.name};
-    record.child_count = known || block.is_inline ? 0 : block.child_count;
-    record.block_bytes = block.is_inline ? 0 : block.place.length_bytes;
+    record.child_count = known ? 0 : block.child_count;
+    record.block_bytes = block.place.length_bytes;
     record.file_bytes = block.file_bytes;
     record.stored = {.role = block.role,
                      .is_dag_root = block.is_root,
@@ -27,7 +29,7 @@ class RecordVisitor : public DagVisitor {
                      .is_unread = block.is_unread,
                      .is_inline = block.is_inline,
                      .cid = block.cid.bytes,
-                     .source_index = source_index_ + block.place.file_index,
+                     .source_index = file_sources_[block.place.file_index],
                      .place_offset_bytes = block.place.offset_bytes};
     if (block.is_root) {
       record.name = link_.name;
@@ -38,7 +40,7 @@ class RecordVisitor : public DagVisitor {
     if (known) {
       record.stored.first_offset_bytes = *written_.find(block.cid.bytes);
       totals_.duplicate_bytes += block.place.length_bytes;
-    } else if (!block.is_inline) {
+    } else {
       write(block);
     }
     if (sink_ != nullptr) sink_->record(record);
@@ -48,29 +50,32 @@ class RecordVisitor : public DagVisitor {
  private:
   void write(const VisitedBlock& block) {
     written_.add(block.cid.bytes, totals_.car_bytes);
-    totals_.car_bytes += section_bytes(static_cast<uint32_t>(block.cid.bytes.size()), block.place.length_bytes);
+    const uint64_t length_bytes =
+        section_bytes(static_cast<uint32_t>(block.cid.bytes.size()), block.place.length_bytes);
+    totals_.car_bytes += length_bytes;
+    totals_.stored_section_bytes_max = std::max(totals_.stored_section_bytes_max, length_bytes);
     totals_.source_bytes += block.place.length_bytes;
     ++totals_.block_count;
   }
 
   CidMap& written_;
   const LayoutRecord& link_;
-  uint32_t source_index_;
+  std::span<const uint32_t> file_sources_;
   RecordSink* sink_;
   LayoutTotals& totals_;
 };
 
 }  // namespace
 
-void StoredRecords::add_root(const Cid& root, BlockStore& store, uint32_t source_index) {
-  roots_.emplace(as_text(root.bytes()), Root{root, &store, source_index});
+void StoredRecords::add_root(const Cid& root, BlockStore& store, std::span<const uint32_t> file_sources) {
+  roots_.emplace(as_text(root.bytes()), Root{root, &store, file_sources});
 }
 
 void StoredRecords::emit(ByteSpan cid, const LayoutRecord& link, RecordSink* sink, LayoutTotals& totals) {
   if (!status_) return;
   const auto root = roots_.find(as_text(cid));
   PIECEWORK_CHECK(root != roots_.end());
-  RecordVisitor visitor(written_, link, root->second.source_index, sink, totals);
+  RecordVisitor visitor(written_, link, root->second.file_sources, sink, totals);
   status_ = walk_stored_dag(*root->second.store, root->second.cid, link.name, options_, visitor);
 }
 

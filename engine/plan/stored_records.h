@@ -15,8 +15,8 @@ class StoredRecords : public DagRecords {
  public:
   explicit StoredRecords(const DagWalkOptions& options) : options_(options) {}
 
-  // `source_index` is the store's number among the plan's sources, that of the first one for CARs that share a store.
-  void add_root(const Cid& root, BlockStore& store, uint32_t source_index);
+  // `file_sources`: see StoreSource.
+  void add_root(const Cid& root, BlockStore& store, std::span<const uint32_t> file_sources);
   void emit(ByteSpan cid, const LayoutRecord& link, RecordSink* sink, LayoutTotals& totals) override;
   // The first failure of emit().
   const Status& status() const { return status_; }
@@ -25,7 +25,7 @@ class StoredRecords : public DagRecords {
   struct Root {
     Cid cid;
     BlockStore* store = nullptr;
-    uint32_t source_index = 0;
+    std::span<const uint32_t> file_sources;
   };
 
   const DagWalkOptions& options_;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "engine/codec/cid.h"
 #include "engine/record/nodes_format.h"
 #include "kernels/base/varint.h"
 
@@ -28,10 +29,9 @@ EntryLengths entry_lengths(ByteSpan content) {
     return content.size() < head_bytes + length.value ? EntryLengths{}
                                                       : EntryLengths{head_bytes + length.value, section_bytes};
   }
-  if (content.size() < head_bytes + 2) return {};
-  // Every CID here is sha2-256: 12 20 begins a CIDv0 of 34 bytes, anything else is a CIDv1 of 36.
-  const uint64_t cid_bytes = content[head_bytes] == 0x12 && content[head_bytes + 1] == 0x20 ? 34 : 36;
-  return content.size() < head_bytes + cid_bytes ? EntryLengths{} : EntryLengths{head_bytes + cid_bytes, section_bytes};
+  const auto cid = decode_cid_prefix(content.subspan(head_bytes));
+  if (!cid) return {};  // not all of it is there: what is in the spool was encoded from CIDs
+  return {head_bytes + cid->bytes.size(), section_bytes};
 }
 
 // Cuts the stream into frames at entry boundaries and writes them.
@@ -125,9 +125,12 @@ Result<SidecarContent> NodesSpool::finish(uint64_t content_bytes, uint64_t first
     read_bytes += got;
     held_bytes += got;
     PIECEWORK_ASSIGN(const size_t taken, writer.take(ByteSpan(buffer).first(held_bytes), read_bytes == content_bytes));
-    PIECEWORK_CHECK(taken > 0);
     std::memmove(buffer.data(), buffer.data() + taken, held_bytes - taken);
     held_bytes -= taken;
+    if (taken == 0) {  // an entry that is longer than the buffer
+      PIECEWORK_CHECK(read_bytes < content_bytes);
+      buffer.resize(2 * buffer.size());
+    }
   }
   return writer.finish();
 }

@@ -30,7 +30,7 @@ struct Frame {
 // What is known of a child: from the index, or from the bytes of an identity CID.
 struct Child {
   NodeFacts facts;
-  BlockEntry* entry = nullptr;  // none for identity CIDs
+  BlockEntry* entry = nullptr;  // none for identity CIDs without a section
 };
 
 std::string_view kind_name(BlockKind kind) {
@@ -119,7 +119,8 @@ class DagWalk {
   Result<std::optional<Child>> resolve(const NodeLink& link, const char* missing_kind) {
     if (link.cid.is_identity()) {
       Result<NodeFacts> facts = inspect_node(link.cid, link.cid.multihash.digest);
-      if (facts) return Child{*facts, nullptr};
+      // `ipfs dag export` writes a section for it all the same.
+      if (facts) return Child{*facts, input_.index->find(block_key(link.cid.bytes))};
       add_problem(finding::kNode, link, "a well-formed node", facts.error().message);
       return std::nullopt;
     }

@@ -52,7 +52,8 @@ Status CarStore::take_facts(uint32_t file_index, CarScanFacts facts) {
     return bad_car(path, 0, fmt::format("with it, the CARs name more than {} roots", kRootsMax),
                    ErrorCode::kUnsupported);
   }
-  std::move(facts.roots.begin(), facts.roots.end(), std::back_inserter(roots_));
+  roots_.insert(roots_.end(), facts.roots.begin(), facts.roots.end());
+  file_roots_.push_back(std::move(facts.roots));
   if (facts.large_block_count > 0) {
     warnings_.push_back(fmt::format(
         "'{}' has {} blocks of more than {} bytes, the first ({} bytes) at byte {}: other tools may refuse them",
@@ -126,7 +127,9 @@ Status CarStore::read(const CidView& /*cid*/, const BlockPlace& place, std::vect
 }
 
 Error CarStore::missing(const CidView& cid) const {
-  return Error{ErrorCode::kNotFound, ErrorSide::kSource, 0,
+  return Error{ErrorCode::kNotFound,
+               ErrorSide::kSource,
+               0,
                fmt::format("block {} is in none of the {} CARs that were given; add the one that holds it",
                            cid_text(cid.bytes), file_count()),
                {}};

@@ -57,6 +57,8 @@ class CarStore final : public BlockStore {
 
   // The roots that the headers name, in order, each once.
   const std::vector<Cid>& roots() const { return roots_; }
+  // Those of one file, as its header has them.
+  const std::vector<Cid>& file_roots(uint32_t index) const { return file_roots_[index]; }
   // Where roots are not given otherwise: kCorrupt for the first CAR whose header names none.
   Status require_roots() const;
 
@@ -88,6 +90,7 @@ class CarStore final : public BlockStore {
   CarFiles files_;
   CarIndex index_;
   std::vector<Cid> roots_;
+  std::vector<std::vector<Cid>> file_roots_;
   std::optional<uint32_t> rootless_file_;
   std::vector<std::string> warnings_;
 };

@@ -22,6 +22,13 @@ struct Frame {
   uint64_t links_done = 0;
   std::string name;
   bool has_no_paths = false;  // below it nothing is listed
+  unsigned level = 0;         // of a shard below its directory's root shard
+};
+
+// What a parent says about a child.
+struct Expected {
+  std::optional<uint64_t> content_bytes;  // of a file's child
+  bool is_sub_shard = false;              // a link of a bucket alone
 };
 
 class StoredDagWalk {
@@ -54,7 +61,7 @@ class StoredDagWalk {
     VisitedBlock block{.cid = link->cid};
     const bool is_sub_shard = frame.node->kind() == Kind::kShard && link->name.size() == frame.node->prefix_bytes();
     if (has_entries(*frame.node) && !is_sub_shard) block.name = link->name.substr(frame.node->prefix_bytes());
-    return meet(block, link->content_bytes);
+    return meet(block, {link->content_bytes, is_sub_shard});
   }
 
   static bool has_entries(const StoreNode& node) {
@@ -62,14 +69,16 @@ class StoredDagWalk {
   }
 
   // A block by its link: decides what it is, tells the visitor, and goes below it.
-  Status meet(VisitedBlock& block, std::optional<uint64_t> content_bytes) {
+  Status meet(VisitedBlock& block, const Expected& expected) {
     const bool has_path = can_be_listed(block);
-    if (block.cid.is_identity()) return meet_inline(block, has_path);
     const bool known = visitor_.is_known(block.cid);
     if (known && !visitor_.wants_known()) return {};
     PIECEWORK_ASSIGN(block.place, place_of(block.cid));
-    if (is_leaf(block, content_bytes)) {
+    block.is_inline = block.cid.is_identity();
+    if (is_leaf(block, expected.content_bytes)) {
+      PIECEWORK_TRY(check_leaf(block, expected));
       block.role = leaf_role(has_path);
+      if (!has_path) block.name = {};
       block.is_file_data = block.role == Role::kFile || block.role == Role::kFilePart;
       block.file_bytes = block.role == Role::kFile ? block.place.length_bytes : 0;
       block.tsize = block.place.length_bytes;
@@ -77,34 +86,16 @@ class StoredDagWalk {
       return {};
     }
     PIECEWORK_ASSIGN(std::unique_ptr<StoreNode> node, load(block.cid, block.place));
+    PIECEWORK_TRY(check_child(block.cid, *node, expected));
     describe(block, *node, has_path);
     ended_ = !visitor_.visit(block, known);
     if (known || ended_ || node->link_count() == 0) return {};
     Frame frame{std::move(node), Cid(block.cid), block.place, 0, std::string(block.name), !has_path};
     frame.has_no_paths = frame.has_no_paths || block.role == Role::kOther;
+    frame.level = expected.is_sub_shard ? frames_.back().level + 1 : 0;
     resident_bytes_ += frame.node->data_bytes();
     frames_.push_back(std::move(frame));
     drop_lowest();
-    return {};
-  }
-
-  // An identity CID: its data is in the CID. What it links to would have to be kept without a block that says so.
-  Status meet_inline(VisitedBlock& block, bool has_path) {
-    const ByteSpan data = block.cid.multihash.digest;
-    PIECEWORK_ASSIGN(const std::unique_ptr<StoreNode> node,
-                     StoreNode::open(block.cid.codec, std::vector<uint8_t>(data.begin(), data.end())));
-    if (node->link_count() > 0) {
-      return fail(ErrorCode::kUnsupported, ErrorSide::kSource,
-                  fmt::format("{}: a node inside a CID with {} links cannot be packed", here(block.cid, block.name),
-                              node->link_count()));
-    }
-    block.is_inline = true;
-    describe(block, *node, has_path);
-    if (block.cid.codec == kCodecRaw) {
-      block.role = leaf_role(has_path);
-      block.file_bytes = block.role == Role::kFile ? data.size() : 0;
-    }
-    ended_ = !visitor_.visit(block, false);
     return {};
   }
 
@@ -152,7 +143,43 @@ class StoredDagWalk {
     return block.is_unread;
   }
 
+  // The rules of verify between a parent and its child.
+  Status check_child(const CidView& cid, const StoreNode& node, const Expected& expected) const {
+    if (expected.content_bytes && node.kind() != Kind::kFile) {
+      return bad_link(cid, "a file's child is a file or raw block, and this is not");
+    }
+    if (expected.content_bytes && node.content_bytes() != *expected.content_bytes) {
+      return bad_link(cid, fmt::format("it has {} bytes of file, its parent says {}", node.content_bytes(),
+                                       *expected.content_bytes));
+    }
+    if (!expected.is_sub_shard) return {};
+    const Frame& parent = frames_.back();
+    const unsigned bits = parent.node->shape().bits_per_level;
+    if (node.kind() != Kind::kShard || node.shape().bits_per_level != bits) {
+      return bad_link(cid, "a link of a bucket alone leads to a HAMT shard of the same fanout, and this is none");
+    }
+    if ((parent.level + 2) * bits <= 64) return {};
+    return bad_link(
+        cid, fmt::format("level {} of a HAMT at {} bits each does not fit a hash of 64 bits", parent.level + 1, bits));
+  }
+
+  Status check_leaf(const VisitedBlock& block, const Expected& expected) const {
+    if (expected.is_sub_shard) return bad_link(block.cid, "a link of a bucket alone leads to a HAMT shard");
+    if (!expected.content_bytes || block.is_unread) return {};
+    if (block.cid.codec != kCodecRaw) {
+      return bad_link(block.cid, "a file's child is a file or raw block, and this is not");
+    }
+    if (block.place.length_bytes == *expected.content_bytes) return {};
+    return bad_link(block.cid, fmt::format("it has {} bytes of file, its parent says {}", block.place.length_bytes,
+                                           *expected.content_bytes));
+  }
+
+  tl::unexpected<Error> bad_link(const CidView& cid, std::string_view what) const {
+    return fail(ErrorCode::kCorrupt, ErrorSide::kSource, fmt::format("{}: {}", here(cid, {}), what));
+  }
+
   Result<BlockPlace> place_of(const CidView& cid) {
+    if (cid.is_identity()) return BlockPlace{.length_bytes = cid.multihash.digest.size()};
     PIECEWORK_ASSIGN(const std::optional<BlockPlace> place, store_.find(cid));
     if (!place) {
       Error error = store_.missing(cid);
@@ -169,8 +196,8 @@ class StoredDagWalk {
 
   // Reads a node, checks that it is what its CID names, and takes it apart.
   Result<std::unique_ptr<StoreNode>> load(const CidView& cid, const BlockPlace& place) {
-    std::vector<uint8_t> data;
-    PIECEWORK_TRY(store_.read(cid, place, data));
+    std::vector<uint8_t> data(cid.multihash.digest.begin(), cid.multihash.digest.end());
+    if (!cid.is_identity()) PIECEWORK_TRY(store_.read(cid, place, data));
     Status checked = check_block_digest(cid, data);
     if (checked) {
       auto node = StoreNode::open(cid.codec, std::move(data));

@@ -4,6 +4,8 @@
 // a leaf with its block size is taken for one unread, and checked when it is packed. What is below a node that is not
 // UnixFS, or that has a name no file system can hold, has no path: its blocks are kept, and not listed as files.
 //
+// An identity CID is a block like others, whose data the CID brings along: `dag export` writes a section for it.
+//
 // Explicit stack; bytes of nodes on it are dropped, lowest first, where a deep DAG would take too much memory, and read
 // again on the way back. Source: design.md 3 and 6, formats.md 3, 7, 10.
 #pragma once
@@ -27,7 +29,7 @@ struct VisitedBlock {
   bool is_root = false;
   bool is_file_data = false;
   bool is_unread = false;    // a dag-pb leaf by its length
-  bool is_inline = false;    // an identity CID
+  bool is_inline = false;    // an identity CID: place.length_bytes of data in the CID itself
   uint32_t child_count = 0;  // links that the walk follows where it goes below
   uint64_t tsize = 0;        // of the root: what a link to it gives
   uint64_t file_bytes = 0;   // of a file's root, and of a symlink's target
@@ -50,9 +52,8 @@ struct DagWalkOptions {
 };
 
 // Walks the DAG of `root`, whose name is `name`. Errors (source): kCorrupt, naming the CID and the path in the DAG, for
-// a block that is missing, is not what its CID names, or whose links cannot be read; kUnsupported for what cannot be
-// kept (an inline node with links, a block longer than kStoreBlockBytesMax); the store's; kCancelled. A visitor that
-// ends the walk is no error.
+// a block that is missing, is not what its CID names, or whose links cannot be read; kUnsupported for a block longer
+// than kStoreBlockBytesMax; the store's; kCancelled. A visitor that ends the walk is no error.
 Status walk_stored_dag(BlockStore& store, const Cid& root, std::string_view name, const DagWalkOptions& options,
                        DagVisitor& visitor);
 

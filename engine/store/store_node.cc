@@ -21,37 +21,36 @@ Status StoreNode::open_dag_pb() {
   for (const PbLink& link : node.links()) links_tsize_ += link.tsize;  // a hint: may wrap where it lies
   next_ = node.links().begin();
   end_ = node.links().end();
-  read_unixfs(node);
-  return {};
+  return read_unixfs(node);
 }
 
-void StoreNode::read_unixfs(const PbNode& node) {
-  if (!node.data) return;
-  const auto message = decode_unixfs(*node.data);
-  if (!message || !check_unixfs_node(node, *message)) return;
-  switch (message->type) {
+Status StoreNode::read_unixfs(const PbNode& node) {
+  if (!node.data) return {};
+  PIECEWORK_ASSIGN(const UnixfsData message, decode_unixfs(*node.data));
+  PIECEWORK_TRY(check_unixfs_node(node, message));
+  switch (message.type) {
     case UnixfsType::kRaw:
     case UnixfsType::kFile:
       kind_ = Kind::kFile;
-      content_bytes_ = message->content_bytes() + message->block_size_sum;
-      block_sizes_.emplace(*message);
-      return;
+      content_bytes_ = message.content_bytes() + message.block_size_sum;
+      block_sizes_.emplace(message);
+      return {};
     case UnixfsType::kDirectory:
       kind_ = Kind::kDirectory;
-      return;
-    case UnixfsType::kHamtShard:
-      if (const auto shape = check_hamt_shard(node, *message)) {
-        kind_ = Kind::kShard;
-        prefix_bytes_ = shape->prefix_bytes;
-      }
-      return;
+      return {};
+    case UnixfsType::kHamtShard: {
+      PIECEWORK_ASSIGN(shape_, check_hamt_shard(node, message));
+      kind_ = Kind::kShard;
+      return {};
+    }
     case UnixfsType::kSymlink:
       kind_ = Kind::kSymlink;
-      content_bytes_ = message->content_bytes();
-      return;
+      content_bytes_ = message.content_bytes();
+      return {};
     case UnixfsType::kMetadata:
-      return;
+      return {};
   }
+  return {};
 }
 
 std::optional<StoreLink> StoreNode::next() {

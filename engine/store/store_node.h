@@ -1,7 +1,7 @@
 // One block of a store as planning sees it: what it is in UnixFS, and its links. Source: formats.md 2, 3, 6, 10.
 //
-// Lenient where a store may be: dag-pb whose UnixFS data breaks a rule is still a node with links, as `ipfs dag export`
-// takes it; it is only no file or directory. A block whose links cannot be read is an error.
+// As strict as verify: a block whose links cannot be read, or whose UnixFS data breaks a rule, is an error. dag-pb
+// without Data is a node that is neither file nor directory.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,9 @@ class StoreNode {
   uint64_t content_bytes() const { return content_bytes_; }  // of kFile: of the whole file; of kSymlink: of its target
   uint64_t tsize() const { return data_.size() + links_tsize_; }
   size_t data_bytes() const { return data_.size(); }
-  size_t prefix_bytes() const { return prefix_bytes_; }  // of the names in a kShard
+  // Of a kShard: its fanout, and the length of its names' prefix.
+  const HamtShape& shape() const { return shape_; }
+  size_t prefix_bytes() const { return kind_ == Kind::kShard ? shape_.prefix_bytes : 0; }
 
   // The next link in stored order, or none after the last. Points into this object.
   std::optional<StoreLink> next();
@@ -45,14 +47,14 @@ class StoreNode {
  private:
   explicit StoreNode(std::vector<uint8_t> data) : data_(std::move(data)) {}
   Status open_dag_pb();
-  void read_unixfs(const PbNode& node);
+  Status read_unixfs(const PbNode& node);
 
   std::vector<uint8_t> data_;
   Kind kind_ = Kind::kOther;
   uint64_t link_count_ = 0;
   uint64_t content_bytes_ = 0;
   uint64_t links_tsize_ = 0;
-  size_t prefix_bytes_ = 0;
+  HamtShape shape_;
   std::optional<PbLinks::Iterator> next_;
   std::optional<PbLinks::Iterator> end_;
   std::optional<UnixfsBlockSizes> block_sizes_;

@@ -167,6 +167,24 @@ def file_rows(out, piece):
     return [json.loads(line) for line in lines]
 
 
+def car_sections(car):
+    """The sections of a CARv1 as (list of sections with their lengths, header with its length)."""
+    def end_of(at):
+        length, shift = 0, 0
+        while True:
+            byte = car[at]
+            at += 1
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return at + length
+    ends = [0]
+    while ends[-1] < len(car):
+        ends.append(end_of(ends[-1]))
+    parts = [car[begin:end] for begin, end in zip(ends, ends[1:])]
+    return parts[1:], parts[0]
+
+
 class TestCase(unittest.TestCase):
     """A test with a temporary directory (self.temp) and assertions that print the whole command where they fail."""
 

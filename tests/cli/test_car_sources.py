@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""CARs as sources: CIDs are kept, sections come out in depth-first order, what is malformed gets its verdict."""
+import json
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import harness  # noqa: E402
+
+PUBLIC = harness.VECTORS / "public"
+MALFORMED = harness.VECTORS / "malformed"
+
+# Rows of MANIFEST.json that packing decides for itself: those marked `policy` (docs/formats.md 11), and one more.
+POLICY = {
+    "51-hash-mismatch-second.car": 0,  # the damaged block is under no root, so nothing of it is packed
+    "13-zero-padding-tail.car": 65,
+    "28-header-empty-roots.car": 65,
+    "45-cid-unknown-hash.car": 65,
+    "49-cid-identity-huge.car": 65,
+    "52-root-missing.car": 65,
+    "54-dup-blocks-conflict.car": 65,
+    "56-dup-roots.car": 0,
+    "57-no-blocks.car": 65,
+    "b4-missing-child.car": 65,
+}
+
+
+class CarSources(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.out = self.temp / "out"
+
+    def test_golden_cars_come_out_as_they_are(self):
+        for car in sorted(PUBLIC.glob("*.car")):
+            with self.subTest(car=car.name):
+                out = self.temp / car.stem
+                piece = self.pack_one(car, "--out", out)
+                self.assertEqual(Path(piece["car"]).read_bytes(), car.read_bytes())
+
+    def test_malformed_cars_get_their_verdict(self):
+        for row in json.loads((MALFORMED / "MANIFEST.json").read_text())["cars"]:
+            car = MALFORMED / row["file"]
+            if not car.exists():
+                continue  # the large ones are recipes
+            expected = POLICY.get(row["file"], 65 if row["expect"] == "reject" else 0)
+            with self.subTest(car=row["file"], why=row["why"]):
+                out = self.temp / f"out-{row['file']}"
+                finished = harness.run("pack", car, "--out", out, "--json")
+                self.check(finished, expected)
+                cars = list(out.glob("*.car"))
+                self.assertEqual(len(cars), 1 if expected == 0 else 0)
+                if expected == 0:
+                    self.assertEqual(harness.run("verify", out, "--json").json()["ok"], True)
+                shutil.rmtree(out, ignore_errors=True)
+
+    def test_several_cars_are_joined_under_their_names(self):
+        cars = [PUBLIC / "basic.unixfs-v1-2025.car", PUBLIC / "basic.tiny.car"]
+        piece = self.pack_one(*cars, "--out", self.out)
+        self.check(harness.run("verify", self.out), 0)
+        names = {row["path"].split("/")[0] for row in harness.file_rows(self.out, piece)}
+        self.assertEqual(names, {car.name for car in cars})
+
+    def test_blocks_may_lie_in_another_car(self):
+        """The sections of a golden CAR dealt out to two CARs: only together they hold the DAG."""
+        whole = PUBLIC / "basic.unixfs-v1-2025.car"
+        sections, header = harness.car_sections(whole.read_bytes())
+        halves = [self.temp / "a.car", self.temp / "b.car"]
+        for number, half in enumerate(halves):
+            half.write_bytes(header + b"".join(sections[number::2]))
+        self.check(harness.run("pack", halves[0], "--out", self.temp / "half"), 65)
+        report = self.pack(*halves, "--out", self.out, "--one-item-per-piece")
+        for piece in report["pieces"]:
+            self.assertEqual(Path(piece["car"]).read_bytes(), whole.read_bytes())
+
+
+if __name__ == "__main__":
+    harness.main()
