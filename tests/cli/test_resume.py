@@ -43,7 +43,7 @@ class Case(harness.TestCase):
         self.expected = self.pack_one(*self.command(self.temp / "expected"))
 
     def entries(self):
-        large = harness.payload("resume", 12 << 20)
+        large = harness.payload("resume", 18 << 20)  # more than a run holds: it is cut
         small = {f"d{i % 3}/{i}": large[i % 25 << 12:(i % 25 + 1) << 12] for i in range(40)}
         return {"a-large": large, **small}
 
@@ -108,7 +108,7 @@ class Kills(Case):
         self.check(harness.run(*command, "--out", self.temp / "timed"), 0)
         whole_s = time.monotonic() - begin
         chance = random.Random(1)
-        environment = {**os.environ, "PIECEWORK_CHECKPOINT": "20:50000000:4000000:100000"}
+        environment = {**os.environ, "PIECEWORK_CHECKPOINT": "20:30000000:4000000:4"}
         for kill_count in range(200):
             process = harness.start(*command, "--out", self.out, env=environment)
             try:
