@@ -241,6 +241,31 @@ class Checkpoints(Case):
         self.assertEqual([n for n in harness.files_below(self.out) if n.endswith((".tmp", ".car"))], [])
 
 
+class StoredDags(Case):
+    """Blocks that keep their CIDs, of two CARs under a directory: stopped behind every few events."""
+
+    def setUp(self):
+        super().setUp()
+        self.cars = [harness.VECTORS / "public" / name for name in ("basic.unixfs-v1-2025.car", "basic.tiny.car")]
+        self.check(harness.run("pack", *self.cars, "--out", self.temp / "stored"), 0)
+
+    def test_stopped_everywhere(self):
+        passes = 0
+        while True:
+            passes += 1
+            kill = {"PIECEWORK_KILL": f"checkpoint.after_append:{passes}",
+                    "PIECEWORK_CHECKPOINT": UNMARKED.rsplit(":", 1)[0] + ":5"}
+            finished = harness.run("pack", *self.cars, "--out", self.out, env=kill)
+            if finished.code == 0:
+                break
+            self.assertEqual(finished.code, KILLED, finished)
+            piece = self.pack_one(*self.cars, "--out", self.out)
+            self.assertGreater(piece["resumed_bytes"] if passes > 3 else 1, 0)
+            self.assertEqual(harness.snapshot(self.out), harness.snapshot(self.temp / "stored"))
+            shutil.rmtree(self.out)
+        self.assertGreater(passes, 10)
+
+
 class Twins(Case):
     """Copies of one task at the same time: one piece, and every one of them succeeds."""
 
