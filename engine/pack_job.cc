@@ -111,7 +111,8 @@ Result<PackReport> run_pack_job(const PackRequest& request) {
     std::optional<SourceSet> sources;
     std::unique_ptr<PlanReader> plan;
     if (request.plan_path.empty()) {
-      PIECEWORK_ASSIGN(sources, SourceSet::open(request.sources, request.sources.size() > 1));
+      PIECEWORK_ASSIGN(sources,
+                       SourceSet::open(request.sources, request.sources.size() > 1, output.path(), request.stop));
       PIECEWORK_ASSIGN(plan, make_stored_plan(*sources, request, output, excluded));
     } else {
       PIECEWORK_ASSIGN(plan, PlanReader::open(request.plan_path));

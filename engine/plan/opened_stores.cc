@@ -1,5 +1,8 @@
 // Opening the stores of a plan and finding what of them is packed.
+#include <fcntl.h>
 #include <fmt/format.h>
+
+#include <cerrno>
 
 #include "engine/plan/store_plan.h"
 #include "engine/store/kubo_pins.h"
@@ -18,6 +21,14 @@ Result<std::vector<Cid>> pinned_roots(const KuboRepo& repo, const PlanRequest& r
   return roots;
 }
 
+// A CAR that was read from standard input has no path: its file is handed on.
+Result<CarInput> car_input(const SourceSet& set, uint32_t source) {
+  if (!set.is_standard_input(source)) return CarInput{set.sources()[source].path, {}};
+  io::UniqueFd spool(fcntl(set.car(source).fd(), F_DUPFD_CLOEXEC, 0));
+  if (!spool.is_open()) return fail_errno(errno, ErrorSide::kInternal, "standard input");
+  return CarInput{"standard input", io::File(std::move(spool), "standard input", ErrorSide::kSource)};
+}
+
 }  // namespace
 
 Result<OpenedStores> OpenedStores::open(const SourceSet& set, const PlanRequest& request) {
@@ -34,7 +45,8 @@ Status OpenedStores::open_stores(const SourceSet& set, const PlanRequest& reques
   sources.resize(set.sources().size());
   for (uint32_t source = 0; source < sources.size(); ++source) {
     if (set.is_car(source)) {
-      cars.push_back({set.sources()[source].path, {}});
+      PIECEWORK_ASSIGN(CarInput car, car_input(set, source));
+      cars.push_back(std::move(car));
       car_sources->push_back(source);
       continue;
     }

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+
+#include "io/spool_stream.h"
 
 namespace piecework::engine {
 namespace {
@@ -87,18 +90,42 @@ Status SourceSet::check_mixture() const {
   return {};
 }
 
-Result<SourceSet> SourceSet::open(std::vector<Source> sources, bool join) {
+Status SourceSet::check_name(const Source& source) const {
+  const auto same_name = [&](const Source& other) { return other.name == source.name; };
+  if (std::none_of(sources_.begin(), sources_.end(), same_name)) return {};
+  return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
+              fmt::format("two sources are called '{}'; name one of them with NAME=PATH", printable(source.name)));
+}
+
+Status SourceSet::open_standard_input(Source source, const std::string& scratch_path, const std::atomic<bool>* stop) {
+  if (scratch_path.empty()) {
+    return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
+                "standard input cannot be read a second time: write the CAR to a file and give its path");
+  }
+  if (source.name.empty()) source.name = "stdin";
+  PIECEWORK_TRY(check_name(source));
+  source.kind = SourceKind::kCar;
+  PIECEWORK_ASSIGN(io::File spool, io::spool_stream(STDIN_FILENO, "standard input", scratch_path, stop));
+  base_names_.emplace_back();
+  directories_.push_back(std::move(spool));
+  repositories_.emplace_back();
+  sources_.push_back(std::move(source));
+  return {};
+}
+
+Result<SourceSet> SourceSet::open(std::vector<Source> sources, bool join, const std::string& scratch_path,
+                                  const std::atomic<bool>* stop) {
   SourceSet set;
   set.joined_ = join;
   for (Source& source : sources) {
+    if (source.path == kStandardInput) {
+      PIECEWORK_TRY(set.open_standard_input(std::move(source), scratch_path, stop));
+      continue;
+    }
     PIECEWORK_ASSIGN(const std::string real, real_path(source.path));
     if (source.name.empty()) source.name = last_component(real);
     PIECEWORK_TRY(identify(source, real));
-    const auto same_name = [&](const Source& other) { return other.name == source.name; };
-    if (std::any_of(set.sources_.begin(), set.sources_.end(), same_name)) {
-      return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
-                  fmt::format("two sources are called '{}'; name one of them with NAME=PATH", printable(source.name)));
-    }
+    PIECEWORK_TRY(set.check_name(source));
     PIECEWORK_TRY(set.open_one(std::move(source), real));
   }
   PIECEWORK_TRY(set.check_mixture());

@@ -6,6 +6,7 @@
 // beneath the directory of its flatfs, or a CAR, which stays open.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,13 +30,18 @@ struct BlockFile {
   std::string path;
 };
 
+inline constexpr std::string_view kStandardInput = "-";
+
 // Safe for concurrent use once opened.
 class SourceSet {
  public:
   // Resolves and opens every source; symlinks in the paths that the user gave are followed here and nowhere else.
   // Fills in `kind` and, where empty, `name`. Errors: of the source (kNotFound, kPermission); kInvalidArgument for what
   // is neither a directory nor a regular file, for equal names, and for stores beside directories or files.
-  static Result<SourceSet> open(std::vector<Source> sources, bool join);
+  // The path "-" is a CAR on standard input, copied into an unnamed file in `scratch_path`; where that is empty (a plan
+  // that was made before), it is kInvalidArgument.
+  static Result<SourceSet> open(std::vector<Source> sources, bool join, const std::string& scratch_path = {},
+                                const std::atomic<bool>* stop = nullptr);
 
   const std::vector<Source>& sources() const { return sources_; }
   const io::File& directory(size_t source) const { return directories_[source]; }
@@ -47,6 +53,7 @@ class SourceSet {
   const KuboRepo& repository(size_t source) const { return *repositories_[source]; }
   bool is_car(size_t source) const { return sources_[source].kind == SourceKind::kCar; }
   const io::File& car(size_t source) const { return directories_[source]; }
+  bool is_standard_input(size_t source) const { return sources_[source].path == kStandardInput; }
   BlockFile block_file(size_t source, ByteSpan cid) const;
   // "path" or "block of path", for messages.
   std::string describe_block(size_t source, ByteSpan cid) const;
@@ -59,6 +66,8 @@ class SourceSet {
  private:
   static Status identify(Source& source, const std::string& real_path);
   Status open_one(Source source, const std::string& real_path);
+  Status open_standard_input(Source source, const std::string& scratch_path, const std::atomic<bool>* stop);
+  Status check_name(const Source& source) const;
   Status check_mixture() const;
 
   std::vector<Source> sources_;

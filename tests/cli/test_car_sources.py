@@ -61,6 +61,14 @@ class CarSources(harness.TestCase):
         names = {row["path"].split("/")[0] for row in harness.file_rows(self.out, piece)}
         self.assertEqual(names, {car.name for car in cars})
 
+    def test_standard_input(self):
+        car = PUBLIC / "basic.unixfs-v1-2025.car"
+        piece = self.pack_one("-", "--out", self.out, stdin=car.read_bytes())
+        self.assertEqual(Path(piece["car"]).read_bytes(), car.read_bytes())
+        self.check(harness.run("pack", "-", "--out", self.out, stdin=car.read_bytes()[:-1]), 65)
+        # A plan of it could not be packed later.
+        self.check(harness.run("plan", "-", "--out", self.temp / "plan", stdin=car.read_bytes()), 64)
+
     def test_blocks_may_lie_in_another_car(self):
         """The sections of a golden CAR dealt out to two CARs: only together they hold the DAG."""
         whole = PUBLIC / "basic.unixfs-v1-2025.car"
