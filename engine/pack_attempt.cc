@@ -252,6 +252,11 @@ Result<std::unique_ptr<CheckpointFile>> PackAttempt::open_log(io::Backend& backe
   return log;
 }
 
+Status PackAttempt::stop() {
+  PIECEWORK_ASSIGN(const std::optional<CheckpointSummary> summary, summary_of(log_));
+  return summary && summary->last ? Status() : discard();
+}
+
 Status PackAttempt::discard() {
   car_.reset();
   spool_.reset();

@@ -69,6 +69,8 @@ class PackAttempt {
   // A new temporary ("tree", "nodes", "files") of this attempt; an earlier one is removed.
   Result<io::PublishedFile> open_sidecar(std::string_view extension) const;
 
+  // After a stop: the temporaries stay where there is a checkpoint to go on from, else they go.
+  Status stop();
   // Removes every temporary, the lock's last.
   Status discard();
 

@@ -271,10 +271,11 @@ Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet
     if (attempt) {
       BatchPacker packer(plan, batch, sources, output, receipts, backend, settings, *attempt, earlier);
       Result<PackedBatch> packed = packer.pack();
-      // What a stopped attempt has is what the next one goes on from; after an error nothing of it is trusted.
-      if (!packed && packed.error().code == ErrorCode::kCancelled) return packed;
-      const Status discarded = attempt->discard();
-      if (packed && discarded) PIECEWORK_TRY(PackAttempt::remove_leftovers(scope));
+      // What a stopped attempt has is what the next one goes on from; after an error nothing of it is trusted. That a
+      // temporary cannot be removed changes nothing about what came out.
+      const bool is_stopped = !packed && packed.error().code == ErrorCode::kCancelled;
+      const Status cleaned = is_stopped ? attempt->stop() : attempt->discard();
+      if (packed && cleaned) PIECEWORK_TRY(PackAttempt::remove_leftovers(scope));
       return packed;
     }
   }

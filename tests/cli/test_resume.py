@@ -43,7 +43,7 @@ class Case(harness.TestCase):
         self.expected = self.pack_one(*self.command(self.temp / "expected"))
 
     def entries(self):
-        large = harness.payload("resume", 12 << 20)
+        large = harness.payload("resume", 18 << 20)  # more than a run holds: it is cut
         small = {f"d{i % 3}/{i}": large[i % 25 << 12:(i % 25 + 1) << 12] for i in range(40)}
         return {"a-large": large, **small}
 
@@ -108,7 +108,7 @@ class Kills(Case):
         self.check(harness.run(*command, "--out", self.temp / "timed"), 0)
         whole_s = time.monotonic() - begin
         chance = random.Random(1)
-        environment = {**os.environ, "PIECEWORK_CHECKPOINT": "20:50000000:4000000:100000"}
+        environment = {**os.environ, "PIECEWORK_CHECKPOINT": "20:30000000:4000000:4"}
         for kill_count in range(200):
             process = harness.start(*command, "--out", self.out, env=environment)
             try:
@@ -239,6 +239,31 @@ class Checkpoints(Case):
         self.assertGreater(piece["resumed_bytes"], 0)
         self.assertEqual(piece["piece_cid_v1"], self.expected["piece_cid_v1"])
         self.assertEqual([n for n in harness.files_below(self.out) if n.endswith((".tmp", ".car"))], [])
+
+
+class StoredDags(Case):
+    """Blocks that keep their CIDs, of two CARs under a directory: stopped behind every few events."""
+
+    def setUp(self):
+        super().setUp()
+        self.cars = [harness.VECTORS / "public" / name for name in ("basic.unixfs-v1-2025.car", "basic.tiny.car")]
+        self.check(harness.run("pack", *self.cars, "--out", self.temp / "stored"), 0)
+
+    def test_stopped_everywhere(self):
+        passes = 0
+        while True:
+            passes += 1
+            kill = {"PIECEWORK_KILL": f"checkpoint.after_append:{passes}",
+                    "PIECEWORK_CHECKPOINT": UNMARKED.rsplit(":", 1)[0] + ":5"}
+            finished = harness.run("pack", *self.cars, "--out", self.out, env=kill)
+            if finished.code == 0:
+                break
+            self.assertEqual(finished.code, KILLED, finished)
+            piece = self.pack_one(*self.cars, "--out", self.out)
+            self.assertGreater(piece["resumed_bytes"] if passes > 3 else 1, 0)
+            self.assertEqual(harness.snapshot(self.out), harness.snapshot(self.temp / "stored"))
+            shutil.rmtree(self.out)
+        self.assertGreater(passes, 10)
 
 
 class Twins(Case):
