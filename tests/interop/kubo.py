@@ -2,7 +2,7 @@
 """Compares with a real kubo: `ipfs add`, `ipfs dag export`, `ipfs dag import`, `ipfs get`, into real repositories.
 
 usage: kubo.py [--large]      --large: only a file of more than 1 GiB, in both profiles
-The program is $PIECEWORK_IPFS, or what tools/dev/install-kubo built, or `ipfs` on PATH; without one the exit code is 77.
+The program is $PIECEWORK_IPFS, or what tools/dev/install-kubo built, or `ipfs` on PATH; without one exit code 77.
 Its repositories are temporary; no daemon runs, every command is offline, and the profile `test` names no peers.
 """
 import filecmp

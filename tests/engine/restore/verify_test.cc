@@ -243,6 +243,29 @@ TEST(Verify, OtherOrdersAreAcceptedAndTold) {
   EXPECT_FALSE(verify(vector_path("malformed/55-two-roots.car")).facts.is_dfs_preorder);
 }
 
+TEST(Verify, LinksOfDagJsonAreFollowed) {
+  const TempDir dir;
+  const std::string first = "first";
+  const std::string second = "second";
+  const std::string node =
+      R"({"a":{"/":")" + raw_cid(first).text() + R"("},"b":[{"/":")" + raw_cid(second).text() + R"("}]})";
+  const Cid root = sha256_cid(1, kCodecDagJson, kernels::sha256(as_bytes(node)));
+  std::string car = car_header(root);
+  append_section(car, root, node);
+  append_section(car, raw_cid(first), first);
+  testing::write_file(dir / "short.car", car);
+  const Verdict incomplete = verify(dir / "short.car");
+  ASSERT_TRUE(has_kind(incomplete.report.problems, finding::kMissingBlock));
+  EXPECT_EQ(incomplete.report.problems.kept()[0].cid, raw_cid(second).text());
+
+  append_section(car, raw_cid(second), second);
+  testing::write_file(dir / "whole.car", car);
+  const Verdict whole = verify(dir / "whole.car");
+  EXPECT_TRUE(whole.report.ok()) << text_of(whole.report.problems);
+  EXPECT_TRUE(whole.facts.is_dfs_preorder);
+  EXPECT_FALSE(has_kind(whole.report.warnings, finding::kUnreachable)) << text_of(whole.report.warnings);
+}
+
 TEST(Verify, TheSameBytesAsRawAndAsDagPbAreTwoBlocks) {
   // A directory whose bytes are linked as a raw file too: only the dag-pb one has children, and they must be there.
   const TempDir dir;
