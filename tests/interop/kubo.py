@@ -220,11 +220,20 @@ class Stores(KuboTest):
                 self.assert_is_export(piece, self.repository)
 
     def test_inline_blocks(self):
-        inline = self.repository.add(self.tree, "--inline", "--inline-limit=64")
-        self.assertNotIn(inline, self.trees)
-        roots = self.temp / "roots"
-        roots.write_text(inline + "\n")
-        self.assert_is_export(self.pack_one(self.repository.path, "--roots", roots, "--out", self.out), self.repository)
+        """Identity CIDs, of raw blocks in one profile and of dag-pb in the other."""
+        for profile, codec in zip(PROFILES, (0x55, 0x70)):
+            with self.subTest(profile=profile):
+                self.repository.ipfs("config", "profile", "apply", profile)
+                roots = self.temp / "roots"
+                roots.write_text(self.repository.add(self.tree, "--inline", "--inline-limit=64") + "\n")
+                out = self.temp / f"out-{profile}"
+                piece = self.pack_one(self.repository.path, "--roots", roots, "--out", out)
+                self.assert_is_export(piece, self.repository)
+                sections, _ = harness.car_sections(Path(piece["car"]).read_bytes())
+                inline = [section for section in sections if section[1:4] == bytes([1, codec, 0])]
+                self.assertNotEqual(inline, [])
+                self.assertEqual(harness.run("verify", out, "--json").json()["ok"], True)
+                print(f"    {profile}: {len(inline)} of {len(sections)} sections are inline", flush=True)
 
     def test_shared_batches_are_restored(self):
         report = self.pack(self.repository.path, "--out", self.out)
