@@ -7,46 +7,26 @@
 
 #include "engine/codec/dag_cbor.h"
 #include "engine/codec/piece_cid.h"
+#include "engine/pack_attempt.h"
 #include "engine/pack_limits.h"
 #include "engine/piece/segment_tree.h"
 #include "engine/record/sidecar_content.h"
 #include "io/scratch_file.h"
+#include "kernels/base/kill_point.h"
 
 namespace piecework::engine {
 namespace {
 
-// The temporary files of one attempt. Their names carry plan and batch, their locks keep other attempts away.
-struct Temporaries {
-  std::optional<io::PublishedFile> car;
-  std::optional<io::PublishedFile> tree;
-  std::optional<io::PublishedFile> nodes;
-  std::optional<io::PublishedFile> files;
-};
-
-Result<std::optional<io::PublishedFile>> open_temporary(const io::OutputDirectory& output, const std::string& what) {
-  PIECEWORK_ASSIGN(auto file, io::PublishedFile::open(output, what, io::PublishedFile::Mode::kFresh));
-  if (file) return file;
-  return fail(ErrorCode::kCancelled, ErrorSide::kInternal,
-              fmt::format("another attempt is packing this batch ('{}' is locked); run again when it has ended",
-                          printable(output.path_of(io::temporary_name(what)))));
-}
-
-Result<Temporaries> open_temporaries(const io::OutputDirectory& output, const std::string& attempt, bool store_car) {
-  Temporaries files;
-  PIECEWORK_ASSIGN(files.tree, open_temporary(output, attempt + ".tree"));
-  PIECEWORK_ASSIGN(files.nodes, open_temporary(output, attempt + ".nodes"));
-  PIECEWORK_ASSIGN(files.files, open_temporary(output, attempt + ".files"));
-  if (store_car) {
-    PIECEWORK_ASSIGN(files.car, open_temporary(output, attempt + ".car"));
-  }
-  return files;
-}
-
-// Sidecars and spool: at most about 150 bytes a block beside the directories, which are part of the CAR.
-Status check_space(const io::OutputDirectory& output, const PlannedBatch& batch, bool store_car) {
+// Sidecars and spools: at most about 150 bytes a block beside the directories, which are part of the CAR.
+Status check_space(const io::OutputDirectory& output, const PlannedBatch& batch,
+                   const std::optional<io::PublishedFile>& car) {
   PIECEWORK_ASSIGN(const uint64_t available_bytes, output.available_bytes());
   const uint64_t sidecar_bytes = 150 * batch.totals.block_count + segment_count(batch.totals.car_bytes) * kDigestBytes;
-  const uint64_t needed_bytes = sidecar_bytes + (store_car ? batch.totals.car_bytes : 0);
+  uint64_t needed_bytes = sidecar_bytes;
+  if (car) {
+    PIECEWORK_ASSIGN(const uint64_t allocated_bytes, car->allocated_bytes());
+    needed_bytes += batch.totals.car_bytes - std::min(batch.totals.car_bytes, allocated_bytes);
+  }
   if (needed_bytes <= available_bytes) return {};
   return fail(
       ErrorCode::kNoSpace, ErrorSide::kDestination,
@@ -116,69 +96,199 @@ Status check_equals(const Receipt& ours, const Receipt& published) {
                   ours.batch, ours.piece_cid_v1, published.piece_cid_v1));
 }
 
+// One attempt's work on one batch, phase by phase.
+class BatchPacker {
+ public:
+  BatchPacker(PlanReader& plan, uint32_t batch, const SourceSet& sources, const io::OutputDirectory& output,
+              const io::OutputDirectory& receipts, io::Backend& backend, const PackSettings& settings,
+              PackAttempt& attempt, const std::optional<Receipt>& earlier)
+      : plan_(plan),
+        planned_(plan.summary().batches[batch]),
+        sources_(sources),
+        output_(output),
+        receipts_(receipts),
+        backend_(backend),
+        settings_(settings),
+        attempt_(attempt),
+        earlier_(earlier) {}
+
+  Result<PackedBatch> pack() {
+    PIECEWORK_TRY(attempt_.open_files(settings_.store_car));
+    Result<PieceOutcome> piece = produce();
+    // A checkpoint that does not fit, or whose CAR is neither here nor published, is as good as none.
+    if (attempt_.state() && (piece ? !car_is_there(*piece) : does_not_fit(piece.error()))) {
+      PIECEWORK_TRY(attempt_.start_anew(settings_.store_car));
+      piece = produce();
+    }
+    if (!piece) return tl::unexpected<Error>(std::move(piece).error());
+
+    // From here every byte of the CAR is in its file and the piece's CID is known.
+    PIECEWORK_ASSIGN(Receipt receipt, finish_sidecars(*piece));
+    if (earlier_) PIECEWORK_TRY(check_equals(receipt, *earlier_));
+
+    // From here names appear; each is complete and durable before the next.
+    PIECEWORK_TRY(publish_files(receipt));
+
+    // The receipt is the only mark of "done".
+    PIECEWORK_TRY(publish_receipt(receipt));
+    return PackedBatch{.receipt = std::move(receipt),
+                       .resumed_bytes = attempt_.state() ? attempt_.state()->car_bytes : 0,
+                       .waiting_segments_max = piece->waiting_segments_max,
+                       .waiting_bytes_max = piece->waiting_bytes_max};
+  }
+
+ private:
+  static bool does_not_fit(const Error& error) {
+    return error.code == ErrorCode::kCorrupt && error.side == ErrorSide::kConfig;
+  }
+
+  // The CAR's bytes: in the temporary, or published by an attempt that died soon after.
+  bool car_is_there(const PieceOutcome& piece) {
+    if (!attempt_.car_is_gone()) return true;
+    const auto stamp = output_.try_stamp(car_name(piece_cid_v1_text(piece.piece_root)));
+    return stamp && *stamp && (*stamp)->is_regular() && (*stamp)->size_bytes == planned_.totals.car_bytes;
+  }
+
+  Status check_stop() const {
+    if (settings_.stop == nullptr || !settings_.stop->load()) return {};
+    return fail(ErrorCode::kCancelled, ErrorSide::kInternal, std::string(kStoppedText));
+  }
+
+  // Reads the batch's sources, once, from where the attempt stands.
+  Result<PieceOutcome> produce() {
+    PIECEWORK_TRY(check_space(output_, planned_, attempt_.car()));
+    io::UniqueFd car_direct;
+    std::optional<io::PublishedFile>& car = attempt_.car();
+    if (car && !attempt_.car_is_gone()) {
+      PIECEWORK_TRY(car->reserve(planned_.totals.car_bytes));
+      car_direct = io::reopen_direct(car->fd());
+    }
+    PIECEWORK_ASSIGN(ClassStore classes, ClassStore::create(planned_.totals.class_count, output_.path()));
+    std::optional<ResumePoint> resume;
+    if (attempt_.state()) {
+      PIECEWORK_ASSIGN(resume, attempt_.load(classes));
+    }
+    PIECEWORK_ASSIGN(BatchReader records, plan_.read_batch(planned_.batch));
+    PIECEWORK_ASSIGN(const std::unique_ptr<CheckpointFile> log, attempt_.open_log(backend_, settings_.checkpoints));
+    NodesSpool spool(attempt_.spool());
+    FileTableWriter file_table(attempt_.lines(), resume ? resume->file_table_bytes : 0);
+    const PieceInputs inputs{.profile = plan_.summary().options.profile,
+                             .batch = planned_,
+                             .sources = sources_,
+                             .backend = backend_,
+                             .limits = limits_for_batch(settings_.limits, planned_.totals),
+                             .car_fd = car ? car->fd() : -1,
+                             .car_direct_fd = car_direct.get(),
+                             .spool = spool,
+                             .files = file_table,
+                             .checkpoints = log.get(),
+                             .resume = resume ? &*resume : nullptr,
+                             .stop = settings_.stop,
+                             .done_bytes = settings_.done_bytes};
+    Result<PieceOutcome> piece = run_piece(std::move(records), std::move(classes), inputs);
+    // Syncs in flight are of files that are closed or used otherwise from here on.
+    if (Status settled = log->settle(); piece && !settled) return tl::unexpected<Error>(std::move(settled).error());
+    return piece;
+  }
+
+  Result<Receipt> finish_sidecars(const PieceOutcome& piece) {
+    PIECEWORK_TRY(check_stop());
+    PIECEWORK_ASSIGN(tree_, attempt_.open_sidecar("tree"));
+    PIECEWORK_ASSIGN(nodes_, attempt_.open_sidecar("nodes"));
+    PIECEWORK_ASSIGN(files_, attempt_.open_sidecar("files"));
+    Receipt receipt = make_receipt(plan_.summary(), planned_, piece);
+    const ByteSpan tree{piece.segment_roots.front().data(), piece.segment_roots.size() * kDigestBytes};
+    PIECEWORK_TRY(tree_->write(tree, 0));
+    receipt.tree = content_of(tree);
+    FileTableWriter file_table(attempt_.lines(), piece.file_table_bytes);
+    PIECEWORK_ASSIGN(receipt.files, file_table.finish(*files_, settings_.stop));
+    NodesSpool spool(attempt_.spool());
+    const uint64_t first_section_bytes = car_v1_header_bytes(piece.root_cid.size());
+    PIECEWORK_ASSIGN(receipt.nodes, spool.finish(piece.spool_bytes, first_section_bytes, *nodes_, settings_.stop));
+    return receipt;
+  }
+
+  Status publish_files(const Receipt& receipt) {
+    if (attempt_.car_is_gone()) {
+      PIECEWORK_TRY(attempt_.car()->discard());
+    } else if (attempt_.car()) {
+      PIECEWORK_TRY(check_stop());
+      PIECEWORK_TRY(publish(output_, *attempt_.car(), car_name(receipt.piece_cid_v1), nullptr, false));
+    }
+    PIECEWORK_TRY(check_stop());
+    PIECEWORK_TRY(publish(output_, *tree_, tree_name(receipt.piece_cid_v1), nullptr, false));
+    PIECEWORK_TRY(publish(output_, *nodes_, nodes_name(receipt.piece_cid_v1), &receipt.nodes, true));
+    return publish(output_, *files_, files_name(receipt.piece_cid_v1), &receipt.files, false);
+  }
+
+  Status publish_receipt(const Receipt& receipt) {
+    kill_point("receipt.before");
+    const std::string text = receipt.to_json();
+    PIECEWORK_ASSIGN(const io::CommitOutcome outcome,
+                     io::publish_bytes(receipts_, receipt_name(receipt.batch), as_bytes(text), attempt_.name()));
+    kill_point("receipt.after");
+    if (outcome == io::CommitOutcome::kPublished) return {};
+    PIECEWORK_ASSIGN(const std::optional<Receipt> published,
+                     read_receipt(receipts_, receipt.plan_digest, receipt.batch));
+    return published ? check_equals(receipt, *published) : Status();
+  }
+
+  PlanReader& plan_;
+  const PlannedBatch& planned_;
+  const SourceSet& sources_;
+  const io::OutputDirectory& output_;
+  const io::OutputDirectory& receipts_;
+  io::Backend& backend_;
+  const PackSettings& settings_;
+  PackAttempt& attempt_;
+  const std::optional<Receipt>& earlier_;
+  std::optional<io::PublishedFile> tree_;
+  std::optional<io::PublishedFile> nodes_;
+  std::optional<io::PublishedFile> files_;
+};
+
 }  // namespace
 
 Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet& sources,
                                const io::OutputDirectory& output, io::Backend& backend, const PackSettings& settings) {
   const PlanSummary& summary = plan.summary();
-  const PlannedBatch& planned = summary.batches[batch];
   PIECEWORK_ASSIGN(const io::OutputDirectory receipts, receipts_directory(output, summary.digest_text()));
-  PIECEWORK_ASSIGN(const std::optional<Receipt> earlier, read_receipt(receipts, summary.digest_text(), batch));
-  if (earlier) {
-    PIECEWORK_ASSIGN(const bool done, is_done(output, *earlier, settings.store_car));
-    if (done) return PackedBatch{*earlier, true, 0, 0};
-  }
-  PIECEWORK_TRY(check_space(output, planned, settings.store_car));
-  const std::string attempt = fmt::format("{}-{}", summary.digest_text().substr(0, 16), batch);
-  PIECEWORK_ASSIGN(Temporaries files, open_temporaries(output, attempt, settings.store_car));
-  io::UniqueFd car_direct;
-  if (files.car) {
-    PIECEWORK_TRY(files.car->reserve(planned.totals.car_bytes));
-    car_direct = io::reopen_direct(files.car->fd());
-  }
-  PIECEWORK_ASSIGN(NodesSpool spool, NodesSpool::create(output.path()));
-  PIECEWORK_ASSIGN(ClassStore classes, ClassStore::create(planned.totals.class_count, output.path()));
-  PIECEWORK_ASSIGN(BatchReader records, plan.read_batch(batch));
-
-  // From here the batch's sources are read, once.
-  FileTableWriter file_table(*files.files);
-  const PieceInputs inputs{.profile = summary.options.profile,
-                           .batch = planned,
-                           .sources = sources,
-                           .backend = backend,
-                           .limits = limits_for_batch(settings.limits, planned.totals),
-                           .car_fd = files.car ? files.car->fd() : -1,
-                           .car_direct_fd = car_direct.get(),
-                           .spool = spool,
-                           .files = file_table,
+  const AttemptScope scope{.output = output,
+                           .receipts = receipts,
+                           .plan_digest = summary.digest,
+                           .batch_digest = summary.batches[batch].digest,
+                           .batch = batch,
                            .stop = settings.stop,
-                           .done_bytes = settings.done_bytes};
-  PIECEWORK_ASSIGN(const PieceOutcome piece, run_piece(std::move(records), std::move(classes), inputs));
-
-  // From here every byte of the CAR is in its file and the piece's CID is known.
-  Receipt receipt = make_receipt(summary, planned, piece);
-  const ByteSpan tree{piece.segment_roots.front().data(), piece.segment_roots.size() * kDigestBytes};
-  PIECEWORK_TRY(files.tree->write(tree, 0));
-  receipt.tree = content_of(tree);
-  PIECEWORK_ASSIGN(receipt.files, file_table.finish());
-  const uint64_t first_section_bytes = car_v1_header_bytes(piece.root_cid.size());
-  PIECEWORK_ASSIGN(receipt.nodes, spool.finish(piece.spool_bytes, first_section_bytes, *files.nodes));
-  if (earlier) PIECEWORK_TRY(check_equals(receipt, *earlier));
-
-  // From here names appear; each is complete and durable before the next.
-  if (files.car) PIECEWORK_TRY(publish(output, *files.car, car_name(receipt.piece_cid_v1), nullptr, false));
-  PIECEWORK_TRY(publish(output, *files.tree, tree_name(receipt.piece_cid_v1), nullptr, false));
-  PIECEWORK_TRY(publish(output, *files.nodes, nodes_name(receipt.piece_cid_v1), &receipt.nodes, true));
-  PIECEWORK_TRY(publish(output, *files.files, files_name(receipt.piece_cid_v1), &receipt.files, false));
-
-  // The receipt is the only mark of "done".
-  const std::string text = receipt.to_json();
-  PIECEWORK_ASSIGN(const io::CommitOutcome outcome, io::publish_bytes(receipts, receipt_name(batch), as_bytes(text)));
-  if (outcome == io::CommitOutcome::kAlreadyExists) {
-    PIECEWORK_ASSIGN(const std::optional<Receipt> published, read_receipt(receipts, summary.digest_text(), batch));
-    if (published) PIECEWORK_TRY(check_equals(receipt, *published));
+                           .notice = settings.notice};
+  std::optional<Receipt> earlier;
+  const auto is_done_by_now = [&]() -> Result<bool> {
+    PIECEWORK_ASSIGN(earlier, read_receipt(receipts, summary.digest_text(), batch));
+    return earlier ? is_done(output, *earlier, settings.store_car) : Result<bool>(false);
+  };
+  PIECEWORK_ASSIGN(bool done, is_done_by_now());
+  if (!done) {
+    PIECEWORK_ASSIGN(std::optional<PackAttempt> attempt, PackAttempt::claim(scope, is_done_by_now));
+    if (attempt) {
+      BatchPacker packer(plan, batch, sources, output, receipts, backend, settings, *attempt, earlier);
+      Result<PackedBatch> packed = packer.pack();
+      // What a stopped attempt has is what the next one goes on from; after an error nothing of it is trusted.
+      if (!packed && packed.error().code == ErrorCode::kCancelled) return packed;
+      const Status discarded = attempt->discard();
+      if (packed && discarded) PIECEWORK_TRY(PackAttempt::remove_leftovers(scope));
+      return packed;
+    }
   }
-  return PackedBatch{std::move(receipt), false, piece.waiting_segments_max, piece.waiting_bytes_max};
+  PIECEWORK_TRY(PackAttempt::remove_leftovers(scope));
+  return PackedBatch{.receipt = *earlier, .was_done = true};
+}
+
+Status remove_leftovers(const PlanSummary& plan, uint32_t batch, const io::OutputDirectory& output) {
+  PIECEWORK_ASSIGN(const io::OutputDirectory receipts, receipts_directory(output, plan.digest_text()));
+  return PackAttempt::remove_leftovers({.output = output,
+                                        .receipts = receipts,
+                                        .plan_digest = plan.digest,
+                                        .batch_digest = plan.batches[batch].digest,
+                                        .batch = batch});
 }
 
 }  // namespace piecework::engine

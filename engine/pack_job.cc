@@ -62,8 +62,11 @@ struct BatchWork {
 Result<PackedBatch> pack_unless_done(const BatchWork& work, const BatchStates& states, uint32_t batch,
                                      PackObserver* observer) {
   PIECEWORK_ASSIGN(std::optional<Receipt> receipt, states.done_receipt(batch));
-  if (receipt) return PackedBatch{std::move(*receipt), true, 0, 0};
   const PlanSummary& plan = work.plan.summary();
+  if (receipt) {
+    PIECEWORK_TRY(remove_leftovers(plan, batch, work.output));
+    return PackedBatch{.receipt = std::move(*receipt), .was_done = true};
+  }
   if (!work.sources) {
     PIECEWORK_ASSIGN(work.sources, SourceSet::open(plan.sources, plan.root_joins_sources));
   }
@@ -83,7 +86,7 @@ Status pack_batches(const BatchWork& work, const PackRequest& request, PackRepor
   for (const uint32_t batch : batches) {
     PIECEWORK_ASSIGN(PackedBatch packed, pack_unless_done(work, states, batch, request.observer));
     const uint64_t payload_bytes = packed.receipt.payload_bytes;
-    if (!packed.was_done) report.packed_bytes += payload_bytes;
+    if (!packed.was_done) report.packed_bytes += payload_bytes - packed.resumed_bytes;
     if (request.progress != nullptr && packed.was_done) request.progress->planned_bytes -= payload_bytes;
     if (request.progress != nullptr && !packed.was_done) request.progress->finish_batch(payload_bytes);
     if (request.observer != nullptr) request.observer->on_batch_done(packed);
@@ -96,7 +99,8 @@ Status pack_batches(const BatchWork& work, const PackRequest& request, PackRepor
 
 Result<PackReport> run_pack_job(const PackRequest& request) {
   const tbb::global_control worker_bound(tbb::global_control::max_allowed_parallelism, request.thread_count + 1);
-  PIECEWORK_ASSIGN(const PipelineLimits limits, pipeline_limits(request.thread_count, request.memory_bytes));
+  PIECEWORK_ASSIGN(PipelineLimits limits, pipeline_limits(request.thread_count, request.memory_bytes));
+  limits.events_per_run_max = request.events_per_run_max;
   PIECEWORK_ASSIGN(const io::OutputDirectory output, io::OutputDirectory::open_or_create(request.output_path));
   PIECEWORK_ASSIGN(const std::unique_ptr<io::Backend> backend, io::make_backend({.kind = request.backend}));
   if (request.notice) request.notice(backend->description());
@@ -119,7 +123,9 @@ Result<PackReport> run_pack_job(const PackRequest& request) {
     report.plan = plan->summary();
     const PackSettings settings{.store_car = request.store_car,
                                 .limits = limits,
+                                .checkpoints = request.checkpoints,
                                 .stop = request.stop,
+                                .notice = request.notice,
                                 .done_bytes = request.progress != nullptr ? &request.progress->batch_bytes : nullptr};
     const Status status = pack_batches({*plan, sources, output, *backend, settings}, request, report);
     if (status) return report;

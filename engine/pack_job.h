@@ -24,7 +24,9 @@ struct PackRequest {
   bool store_car = true;
   unsigned thread_count = 1;
   uint64_t memory_bytes = 256 * kMiB;
+  uint32_t events_per_run_max = PipelineLimits().events_per_run_max;
   io::BackendKind backend = io::BackendKind::kAutomatic;
+  CheckpointPolicy checkpoints;
   const std::atomic<bool>* stop = nullptr;
   PackProgress* progress = nullptr;
   PackObserver* observer = nullptr;
@@ -34,7 +36,7 @@ struct PackRequest {
 struct PackReport {
   PlanSummary plan;
   std::vector<PackedBatch> batches;
-  uint64_t packed_bytes = 0;  // CAR bytes of batches that were not done before
+  uint64_t packed_bytes = 0;  // CAR bytes that were not done before
 };
 
 // Errors: see make_plan and pack_batch. With SourceErrorPolicy::kSkip an item that fails while it is packed is left out

@@ -91,6 +91,15 @@ Result<std::optional<File>> OutputDirectory::try_open(std::string_view name) con
   return none_if_missing(open_beneath(directory_, name));
 }
 
+Result<std::optional<FileStamp>> OutputDirectory::try_stamp(std::string_view name) const {
+  PIECEWORK_TRY(check_file_name(name));
+  struct statx status = {};
+  if (::statx(fd(), std::string(name).c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &status) == 0)
+    return stamp_of(status);
+  if (errno == ENOENT) return std::nullopt;
+  return fail_destination(errno, "examining", path_of(name));
+}
+
 Status OutputDirectory::remove(std::string_view name) const {
   PIECEWORK_TRY(check_file_name(name));
   if (::unlinkat(fd(), std::string(name).c_str(), 0) == 0 || errno == ENOENT) return {};

@@ -9,7 +9,9 @@
 #include <cstdio>
 #include <utility>
 
+#include "io/scratch_file.h"
 #include "kernels/base/check.h"
+#include "kernels/base/kill_point.h"
 
 namespace piecework::io {
 namespace {
@@ -22,13 +24,20 @@ tl::unexpected<Error> fail_destination(int sys_errno, std::string_view verb, std
   return fail_errno(sys_errno, ErrorSide::kDestination, fmt::format("{} '{}'", verb, printable(path)));
 }
 
-// An open-file-description lock: it belongs to this descriptor, not to the process, and goes with it, however it goes.
+// An open-file-description lock: it belongs to this descriptor, not to the process, and goes with it, however it goes;
+// after the last operation in flight, which a killed process may leave behind. Taken whole, so no descriptor of another
+// attempt has a share in it; then one byte is shared with the other descriptors of this attempt (reopen_direct).
 // Returns false where another descriptor holds it.
 Result<bool> try_lock(int fd, std::string_view path) {
   struct flock lock = {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return true;
+  if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) {
+    lock.l_type = F_RDLCK;
+    lock.l_start = kWritersLockByte;
+    lock.l_len = 1;
+    if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return true;
+  }
   if (errno == EAGAIN || errno == EACCES) return false;
   return fail_destination(errno, "locking (the output's file system must support locks)", path);
 }
@@ -133,9 +142,18 @@ void PublishedFile::poison() {
   remove_name();
 }
 
+Result<FileStamp> PublishedFile::stamp() const { return stamp_fd(fd(), ErrorSide::kDestination, path_); }
+
 Result<uint64_t> PublishedFile::size_bytes() const {
-  PIECEWORK_ASSIGN(const FileStamp stamp, stamp_fd(fd(), ErrorSide::kDestination, path_));
-  return stamp.size_bytes;
+  PIECEWORK_ASSIGN(const FileStamp found, stamp());
+  return found.size_bytes;
+}
+
+Result<uint64_t> PublishedFile::allocated_bytes() const {
+  constexpr uint64_t kStatBlockBytes = 512;
+  struct stat status;
+  if (::fstat(fd(), &status) != 0) return fail_destination(errno, "examining", path_);
+  return static_cast<uint64_t>(status.st_blocks) * kStatBlockBytes;
 }
 
 Status PublishedFile::write(ByteSpan source, uint64_t offset_bytes) {
@@ -180,16 +198,21 @@ Status PublishedFile::full_sync() {
 Result<CommitOutcome> PublishedFile::commit(std::string_view final_name) {
   PIECEWORK_CHECK(fd_.is_open());
   PIECEWORK_TRY(check_file_name(final_name));
+  kill_point("publish.before_sync");
   PIECEWORK_TRY(full_sync());
+  kill_point("publish.after_sync");
   PIECEWORK_ASSIGN(const CommitOutcome outcome, link_to(std::string(final_name)));
   if (outcome == CommitOutcome::kAlreadyExists) return outcome;
+  kill_point("publish.after_link");
   // From here the final name stands for the complete file. A temporary name that cannot be removed is a second name of
   // it, which the next attempt recognises by its link count.
   const Status removed = owns_name_ ? directory_->remove(temporary_name_) : Status{};
   owns_name_ = false;
   fd_.reset();
   PIECEWORK_TRY(removed);
+  kill_point("publish.after_unlink");
   PIECEWORK_TRY(directory_->sync());
+  kill_point("publish.after_directory_sync");
   return outcome;
 }
 
@@ -212,6 +235,17 @@ Result<CommitOutcome> PublishedFile::link_to(const std::string& final_name) {
                           directory_->path_of(final_name));
 }
 
+Status PublishedFile::take_name_of(PublishedFile& other) {
+  PIECEWORK_CHECK(owns_name_ && other.owns_name_ && directory_ == other.directory_);
+  if (::renameat(directory_->fd(), temporary_name_.c_str(), directory_->fd(), other.temporary_name_.c_str()) != 0) {
+    return fail_destination(errno, "renaming", path_);
+  }
+  other.owns_name_ = false;
+  temporary_name_ = other.temporary_name_;
+  path_ = other.path_;
+  return {};
+}
+
 Status PublishedFile::discard() {
   PIECEWORK_CHECK(fd_.is_open());
   Status status = owns_name_ ? directory_->remove(temporary_name_) : Status{};
@@ -231,9 +265,10 @@ Result<PublishedFile> open_unshared(const OutputDirectory& directory, std::strin
               fmt::format("{} attempts are at work in '{}' already", kAttemptsMax, printable(directory.path())));
 }
 
-Result<CommitOutcome> publish_bytes(const OutputDirectory& directory, std::string_view name, ByteSpan bytes) {
+Result<CommitOutcome> publish_bytes(const OutputDirectory& directory, std::string_view name, ByteSpan bytes,
+                                    std::string_view what) {
   PIECEWORK_ASSIGN(std::optional<PublishedFile> file,
-                   PublishedFile::open(directory, name, PublishedFile::Mode::kFresh));
+                   PublishedFile::open(directory, what, PublishedFile::Mode::kFresh));
   if (!file) {
     return fail(ErrorCode::kConflict, ErrorSide::kDestination,
                 fmt::format("another process is writing '{}' right now", printable(directory.path_of(name))));

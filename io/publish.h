@@ -37,6 +37,8 @@ class OutputDirectory {
 
   // Opens a published file for reading; none where the name does not exist. Symlinks are refused.
   Result<std::optional<File>> try_open(std::string_view name) const;
+  // The stamp of a name, symlinks not followed; none where it does not exist.
+  Result<std::optional<FileStamp>> try_stamp(std::string_view name) const;
   // Removes a file; no error where it does not exist. Not durable before sync().
   Status remove(std::string_view name) const;
   Status sync() const;
@@ -79,7 +81,9 @@ class PublishedFile {
   const std::string& path() const { return path_; }  // of the temporary, for messages
   bool is_poisoned() const { return is_poisoned_; }
 
+  Result<FileStamp> stamp() const;
   Result<uint64_t> size_bytes() const;
+  Result<uint64_t> allocated_bytes() const;  // room that it takes on its file system already
   Status write(ByteSpan source, uint64_t offset_bytes);
   Result<size_t> read(MutableByteSpan target, uint64_t offset_bytes) const;
   Status resize(uint64_t size_bytes);  // ftruncate
@@ -101,6 +105,9 @@ class PublishedFile {
   // the last steps (removing the temporary, syncing the directory) the complete file stands under its name, and may not
   // do so after a power cut.
   Result<CommitOutcome> commit(std::string_view final_name);
+  // Takes the temporary name of `other`, an attempt's own file, which has no name from then on; durable with the next
+  // sync of the directory. A crash leaves one of the two under that name.
+  Status take_name_of(PublishedFile& other);
   // Removes the temporary now. Errors of the removal are reported here and ignored by the destructor.
   Status discard();
 
@@ -125,8 +132,10 @@ class PublishedFile {
 // one and does not pile up. Errors: the destination's; kConflict where 1,000 attempts hold theirs.
 Result<PublishedFile> open_unshared(const OutputDirectory& directory, std::string_view what);
 
-// Publishes a small file in one call (a receipt, a plan): open fresh, write, commit.
-// Errors: also kConflict where another attempt is writing the same name right now.
-Result<CommitOutcome> publish_bytes(const OutputDirectory& directory, std::string_view name, ByteSpan bytes);
+// Publishes a small file in one call (a receipt, a plan): open fresh, write, commit. `what` names the temporary; two
+// processes that may publish the same name at once give different ones.
+// Errors: also kConflict where another process holds that temporary right now.
+Result<CommitOutcome> publish_bytes(const OutputDirectory& directory, std::string_view name, ByteSpan bytes,
+                                    std::string_view what);
 
 }  // namespace piecework::io

@@ -25,8 +25,14 @@ Result<File> make_scratch_file(const std::string& directory_path) {
 
 UniqueFd reopen_direct(int fd) {
   const std::string path = fmt::format("/proc/self/fd/{}", fd);
-  UniqueFd direct(open(path.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC));
+  UniqueFd direct(open(path.c_str(), O_RDWR | O_DIRECT | O_CLOEXEC));
   if (!direct.is_open()) return direct;
+  struct flock lock = {};
+  lock.l_type = F_RDLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = kWritersLockByte;
+  lock.l_len = 1;
+  if (fcntl(direct.get(), F_OFD_SETLK, &lock) != 0) return UniqueFd();
   struct statx status = {};
   const bool known = statx(direct.get(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &status) == 0;
   // Where the kernel says what it wants, pages must do.

@@ -12,7 +12,11 @@ namespace piecework::io {
 Result<File> make_scratch_file(const std::string& directory_path);
 
 // Another descriptor of the open file `fd`, for writing whole pages without the page cache (O_DIRECT); closed where the
-// file system has no such thing.
+// file system has no such thing. It shares the lock of a PublishedFile (kWritersLockByte): the kernel may still be
+// writing through it when the process that did is dead.
 UniqueFd reopen_direct(int fd);
+
+// The byte of a temporary's lock that all its descriptors hold, shared. The rest is the owner's alone.
+inline constexpr int64_t kWritersLockByte = 1;
 
 }  // namespace piecework::io

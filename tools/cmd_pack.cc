@@ -18,6 +18,7 @@
 #include "tools/progress.h"
 #include "tools/sizes.h"
 #include "tools/task_index.h"
+#include "tools/test_build.h"
 
 namespace piecework::tools {
 namespace {
@@ -87,6 +88,7 @@ Result<engine::PackRequest> request_of(const PackFlags& flags) {
   PIECEWORK_ASSIGN(const MemoryBudget budget, memory_budget(flags.memory_bytes, flags.thread_count));
   if (!budget.notice.empty()) print_message(budget.notice);
   request.memory_bytes = budget.bytes;
+  PIECEWORK_TRY(set_checkpoints_from_environment(request));
   request.stop = &stop_requested();
   if (flags.stats) request.notice = print_message;
   return request;
@@ -111,6 +113,7 @@ Status print_pack_json(const PackFlags& flags, const engine::PackReport& report,
         {"padded_bytes", receipt.padded_bytes},
         {"block_count", receipt.block_count},
         {"file_count", receipt.file_count},
+        {"resumed_bytes", batch.resumed_bytes},
         {"car", flags.no_car ? Json() : Json(path_in(flags.out_path, engine::car_name(receipt.piece_cid_v1)))},
         {"receipt", receipt_path}};
     if (flags.stats) {
@@ -135,6 +138,9 @@ Status print_pack_text(const PackFlags& flags, const engine::PackReport& report,
         receipt.batch, batch.was_done ? " (was done already)" : "", receipt.piece_cid_v1, receipt.piece_cid_v2,
         receipt.root_cid, receipt.payload_bytes, format_bytes(receipt.payload_bytes),
         format_bytes(receipt.padded_bytes), receipt.file_count, receipt.block_count);
+    if (batch.resumed_bytes > 0) {
+      text += fmt::format("  went on at    {} bytes ({})\n", batch.resumed_bytes, format_bytes(batch.resumed_bytes));
+    }
     if (!flags.no_car) {
       text += fmt::format("  CAR           {}\n",
                           printable(path_in(flags.out_path, engine::car_name(receipt.piece_cid_v1))));

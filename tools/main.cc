@@ -11,6 +11,7 @@
 #include "tools/cli.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
+#include "tools/test_build.h"
 
 namespace piecework::tools {
 namespace {
@@ -80,6 +81,7 @@ int run(const Invocation& invocation) {
 int main(int argc, char** argv) {
   install_signal_handlers();
   if (const Status forced = force_variants_from_environment(); !forced) return report(forced.error());
+  if (const Status armed = arm_kill_point_from_environment(); !armed) return report(armed.error());
 
   CLI::App app{"Packs directories and content-addressed stores into Filecoin pieces", "piecework"};
   app.set_version_flag("--version", "piecework " + std::string(version()));

@@ -71,6 +71,9 @@ class HamtBitfield {
   // Bytes without the leading zero ones.
   size_t trimmed_bytes() const;
   uint8_t* encode(uint8_t* target) const;
+  // 256 bits, bucket 0 lowest: for a checkpoint.
+  std::array<uint64_t, 4>& words() { return words_; }
+  const std::array<uint64_t, 4>& words() const { return words_; }
 
  private:
   std::array<uint64_t, 4> words_{};

@@ -9,6 +9,7 @@ namespace piecework::engine {
 
 Result<ClassStore> ClassStore::create(uint32_t class_count, const std::string& scratch_directory) {
   ClassStore store;
+  store.class_count_ = class_count;
   if (class_count <= kEntriesInMemoryMax) {
     store.entries_.resize(class_count);
     return store;
@@ -18,9 +19,8 @@ Result<ClassStore> ClassStore::create(uint32_t class_count, const std::string& s
 }
 
 Status ClassStore::put(uint32_t class_index, const ClassEntry& entry) {
-  PIECEWORK_CHECK(class_index > 0);
+  PIECEWORK_CHECK(class_index > 0 && class_index <= class_count_);
   if (!spill_.is_open()) {
-    PIECEWORK_CHECK(class_index <= entries_.size());
     entries_[class_index - 1] = entry;
     return {};
   }
@@ -29,11 +29,8 @@ Status ClassStore::put(uint32_t class_index, const ClassEntry& entry) {
 }
 
 Result<ClassEntry> ClassStore::get(uint32_t class_index) const {
-  PIECEWORK_CHECK(class_index > 0);
-  if (!spill_.is_open()) {
-    PIECEWORK_CHECK(class_index <= entries_.size());
-    return entries_[class_index - 1];
-  }
+  PIECEWORK_CHECK(class_index > 0 && class_index <= class_count_);
+  if (!spill_.is_open()) return entries_[class_index - 1];
   uint8_t bytes[sizeof(ClassEntry)];
   PIECEWORK_ASSIGN(const size_t done, spill_.read_full(bytes, uint64_t{class_index - 1} * sizeof bytes));
   PIECEWORK_CHECK(done == sizeof bytes);

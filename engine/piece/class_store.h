@@ -32,11 +32,14 @@ class ClassStore {
   // destination's.
   static Result<ClassStore> create(uint32_t class_count, const std::string& scratch_directory);
 
+  uint32_t class_count() const { return class_count_; }
+  // REQUIRES: 1 <= class_index <= class_count(), here and below.
   Status put(uint32_t class_index, const ClassEntry& entry);
   // REQUIRES: put() before.
   Result<ClassEntry> get(uint32_t class_index) const;
 
  private:
+  uint32_t class_count_ = 0;
   std::vector<ClassEntry> entries_;  // class i at i - 1; empty where the file is used
   io::File spill_;
 };

@@ -33,6 +33,7 @@ Status DagFiller::fill(Run& run) {
   for (const SectionEvent& event : run.events) PIECEWORK_TRY(handle(event));
   collect_holes();
   run_ = nullptr;
+  PIECEWORK_ASSIGN(run.file_table_bytes, files_.flush());
   return {};
 }
 
@@ -217,7 +218,9 @@ DagFiller::DoneNode DagFiller::done_node(const Digest32& digest, bool is_raw) co
 
 Status DagFiller::keep_class(const SectionEvent& event, const Digest32& digest, bool is_raw, bool has_parts_elsewhere) {
   if (event.class_index == 0) return {};
-  return classes_.put(event.class_index, {digest, event.offset_bytes, walk_end_bytes_, is_raw, has_parts_elsewhere});
+  const ClassEntry entry{digest, event.offset_bytes, walk_end_bytes_, is_raw, has_parts_elsewhere};
+  run_->class_puts.push_back({event.class_index, entry});
+  return classes_.put(event.class_index, entry);
 }
 
 Status DagFiller::list_file(std::string_view name, PackedKind kind, const DoneNode& node, uint64_t size_bytes,

@@ -14,6 +14,7 @@
 #include "engine/layout/profile.h"
 #include "engine/piece/class_store.h"
 #include "engine/piece/run.h"
+#include "engine/piece/state_bytes.h"
 #include "kernels/sha256/sha256.h"
 
 namespace piecework::engine {
@@ -38,6 +39,8 @@ class PackedFileSink {
  public:
   virtual ~PackedFileSink() = default;
   virtual Status add(const PackedFile& file) = 0;
+  // Stores what was added; returns how long the table is by now, for a checkpoint.
+  virtual Result<uint64_t> flush() = 0;
 };
 
 // Thread-compatible.
@@ -48,6 +51,13 @@ class DagFiller {
 
   // Processes the next run: run.bytes(), holes, late bytes and the spool parts. Errors: the destination's.
   Status fill(Run& run);
+
+  // Everything that filling the next run depends on but the classes: what is handed out as Run::class_puts.
+  // Some hundred bytes an open node.
+  void save(StateWriter& writer) const;
+  // Makes this filler, fresh from its constructor, the one that was saved after `car_bytes` of the CAR. False: these
+  // bytes are not from one; it can then only be thrown away.
+  [[nodiscard]] bool restore(StateReader& reader, uint64_t car_bytes);
 
   // After the last run.
   [[nodiscard]] ByteSpan root_cid() const { return {root_cid_, root_cid_bytes_}; }
@@ -84,6 +94,11 @@ class DagFiller {
     size_t path_bytes = 0;  // of the path around it
   };
 
+  static void save_node(const OpenNode& node, StateWriter& writer);
+  static void save_block(const OpenBlock& block, StateWriter& writer);
+  bool restore_node(OpenNode& node, StateReader& reader, uint64_t car_bytes) const;
+  bool restore_block(OpenBlock& block, StateReader& reader) const;
+  bool restore_paths(StateReader& reader);
   Status handle(const SectionEvent& event);
   void enter(const SectionEvent& event);
   Status exit();

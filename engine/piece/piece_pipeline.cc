@@ -125,11 +125,15 @@ Result<PieceOutcome> run_piece(BatchReader records, ClassStore classes, const Pi
   const uint64_t section_bytes_max =
       std::max(RunBuilder::kSectionBytesMax, inputs.batch.totals.stored_section_bytes_max);
   PIECEWORK_CHECK(limits.slot_bytes >= section_bytes_max + kPageBytes && limits.slot_count > 0);
+  PieceStages stages(std::move(records), std::move(classes), inputs);
+  if (inputs.resume != nullptr) {
+    PIECEWORK_TRY(stages.restore(*inputs.resume));
+    if (inputs.resume->is_complete) return stages.finish();
+  }
   PIECEWORK_ASSIGN(const std::unique_ptr<io::SlotPool> pool,
                    io::SlotPool::create({.slot_count = limits.slot_count, .slot_size_bytes = limits.slot_bytes}));
   std::deque<Token> tokens(limits.slot_count);
   for (Token& token : tokens) token.run.slot = *pool->try_acquire();
-  PieceStages stages(std::move(records), std::move(classes), inputs);
   tbb::task_arena arena(static_cast<int>(limits.thread_count));
   const TaskOrder order(arena);
   arena.execute([&] {

@@ -13,6 +13,7 @@
 
 #include "engine/piece/class_store.h"
 #include "engine/piece/dag_filler.h"
+#include "engine/piece/piece_checkpoint.h"
 #include "engine/plan/plan_file.h"
 #include "engine/plan/source_set.h"
 #include "engine/record/nodes_writer.h"
@@ -40,6 +41,8 @@ struct PieceInputs {
   int car_direct_fd = -1;
   NodesSpool& spool;
   PackedFileSink& files;
+  CheckpointSink* checkpoints = nullptr;
+  const ResumePoint* resume = nullptr;  // null: from the start
   const std::atomic<bool>* stop = nullptr;
   std::atomic<uint64_t>* done_bytes = nullptr;  // CAR bytes committed, for progress
 };
@@ -50,13 +53,16 @@ struct PieceOutcome {
   std::vector<Digest32> segment_roots;
   uint64_t block_count = 0;
   uint64_t spool_bytes = 0;
+  uint64_t file_table_bytes = 0;  // of the file table's spool
   // What waiting for late digests has cost.
   uint64_t waiting_segments_max = 0;
   uint64_t waiting_bytes_max = 0;
 };
 
 // Produces the piece whose records `records` reads. `classes` has room for the batch's. Errors: of a source
-// (Error::path names it), of the destination, of the plan, kCancelled; the earliest in the CAR is returned.
+// (Error::path names it), of the destination, of the plan, kCancelled; the earliest in the CAR is returned. On
+// kCancelled everything that was committed is in a checkpoint. kCorrupt (config) also where `resume` does not fit the
+// batch or its sources: nothing was written then, and without it the piece can be started over.
 Result<PieceOutcome> run_piece(BatchReader records, ClassStore classes, const PieceInputs& inputs);
 
 }  // namespace piecework::engine

@@ -9,15 +9,73 @@
 
 namespace piecework::engine {
 
+namespace {
+
+tl::unexpected<Error> stopped() { return fail(ErrorCode::kCancelled, ErrorSide::kInternal, std::string(kStoppedText)); }
+
+}  // namespace
+
 PieceStages::PieceStages(BatchReader records, ClassStore classes, const PieceInputs& inputs)
     : inputs_(inputs),
       builder_(std::move(records), inputs.profile, inputs.batch, inputs.limits.events_per_run_max),
-      reader_(inputs.sources, inputs.backend),
+      reader_(inputs.sources, inputs.backend, inputs.stop),
       filler_(inputs.profile, std::move(classes), inputs.files),
       assembler_(inputs.batch.totals.car_bytes) {}
 
+Status PieceStages::restore(const ResumePoint& point) {
+  StateReader reader(point.state);
+  const uint64_t step_count = reader.integer<uint64_t>();
+  PIECEWORK_TRY(check_cut_file(reader));
+  reader.require(point.car_bytes <= inputs_.batch.totals.car_bytes);
+  reader.require(filler_.restore(reader, point.car_bytes) && filler_.spool_bytes() == point.spool_bytes);
+  const ByteSpan page_start = reader.bytes();
+  page_start_.assign(page_start.begin(), page_start.end());
+  reader.require(page_start_.size() == point.car_bytes % kPageBytes);
+  reader.require(assembler_.restore(reader, point.roots));
+  if (!reader.at_end()) {
+    return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+                fmt::format("checkpoint: its state at byte {} makes no sense", point.car_bytes));
+  }
+  file_table_bytes_ = point.file_table_bytes;
+  if (inputs_.done_bytes != nullptr) inputs_.done_bytes->store(point.car_bytes);
+  return point.is_complete ? Status() : builder_.skip_to(step_count, point.car_bytes);
+}
+
+// A file of which a part is packed must still be the one that this part was read from: size and mtime are compared
+// with the plan when it is opened again, inode and ctime with the checkpoint.
+Status PieceStages::check_cut_file(StateReader& reader) const {
+  if (!reader.flag()) return {};
+  const std::string path(reader.text());
+  const uint64_t inode = reader.integer<uint64_t>();
+  const int64_t ctime_ns = reader.integer<int64_t>();
+  if (!reader.ok() || path.find('\0') != std::string::npos) return {};  // the caller looks at the reader
+  const SourcePlace place = inputs_.sources.place(path);
+  const auto file = io::open_beneath(*place.directory, place.path);
+  const auto stamp = file ? file->stamp() : tl::unexpected<Error>(file.error());
+  if (stamp && stamp->inode == inode && stamp->ctime_ns == ctime_ns) return {};
+  return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+              fmt::format("checkpoint: '{}' is not the file any more of which it holds a part",
+                          inputs_.sources.describe(path)));
+}
+
+// What the source and fill stages are after `run`; commit adds what it knows itself.
+void PieceStages::save_walk(Run& run) const {
+  StateWriter writer(run.state);
+  writer.integer(run.end_position.step_count);
+  const SharedFile* cut = run.end_position.cut_file.get();
+  const bool is_cut = cut != nullptr && cut->file.is_open();
+  writer.flag(is_cut);
+  if (is_cut) {
+    writer.text(run.end_position.cut_path);
+    writer.integer(cut->stamp.inode);
+    writer.integer(cut->stamp.ctime_ns);
+  }
+  filler_.save(writer);
+  writer.bytes(page_start_);
+}
+
 bool PieceStages::source(Run& run) {
-  if (failed_.load(std::memory_order_relaxed)) return false;
+  if (stopped_ || failed_.load(std::memory_order_relaxed)) return false;
   run.clear();
   auto built = builder_.build(run);
   if (!built) {
@@ -25,14 +83,16 @@ bool PieceStages::source(Run& run) {
     failed_ = true;
     return true;
   }
-  if (*built && inputs_.stop != nullptr && inputs_.stop->load(std::memory_order_relaxed)) {
-    run.status = fail(ErrorCode::kCancelled, ErrorSide::kInternal, "stopped; run the same command again to go on");
-    failed_ = true;
+  if (*built && is_stopping()) {
+    run.status = stopped();
+    stopped_ = true;
   }
   return *built;
 }
 
 void PieceStages::digest(Run& run) const {
+  // Runs that have come further are finished: little is lost, and nobody waits for long.
+  if (run.status && is_stopping()) run.status = stopped();
   if (!run.status) return;
   size_t failed_event = 0;
   run.status = digest_run(run, inputs_.profile, failed_event);
@@ -59,13 +119,19 @@ void PieceStages::patch_first_page(Run& run) {
 }
 
 void PieceStages::fill(Run& run) {
-  if (!run.status) failed_ = true;
-  // After a failure the walk has a gap: nothing behind it can be filled.
+  // Behind a run that is not there the walk has a gap, and nothing can be filled.
+  if (run.status && !walk_end_) run.status = walk_end_;
+  if (!run.status) {
+    if (run.status.error().code != ErrorCode::kCancelled) failed_ = true;
+    if (walk_end_) walk_end_ = run.status;
+    return;
+  }
   if (failed_.load(std::memory_order_relaxed)) return;
   std::copy(page_start_.begin(), page_start_.end(), run.slot.bytes.begin());
   run.status = filler_.fill(run);
   patch_first_page(run);
   page_start_.assign(run.last_page().begin(), run.last_page().end());
+  if (run.status && inputs_.checkpoints != nullptr) save_walk(run);
   if (!run.status) failed_ = true;
 }
 
@@ -113,19 +179,49 @@ Status PieceStages::commit_run(const Run& run) {
                                       extent.offset_bytes));
     position += extent.length_bytes;
   }
+  file_table_bytes_ = run.file_table_bytes;
   if (inputs_.done_bytes != nullptr) inputs_.done_bytes->store(run.begin_bytes + run.length_bytes);
   return {};
 }
 
+Status PieceStages::note_committed(Run& run) {
+  PIECEWORK_TRY(inputs_.checkpoints->add_classes(run.class_puts));
+  std::swap(state_, run.state);
+  checkpoint_.car_bytes = run.begin_bytes + run.length_bytes;
+  checkpoint_.spool_bytes = run.spool_begin_bytes + run.spool.size();
+  checkpoint_.file_table_bytes = run.file_table_bytes;
+  checkpoint_.is_complete = run.is_last;
+  is_checkpointed_ = false;
+  if (!run.is_last && !inputs_.checkpoints->is_due(checkpoint_.car_bytes)) return {};
+  return append_checkpoint();
+}
+
+Status PieceStages::append_checkpoint() {
+  StateWriter writer(state_);
+  assembler_.save(writer);
+  const std::vector<SegmentRoot> new_roots = assembler_.take_new_roots();
+  checkpoint_.state = state_;
+  checkpoint_.new_roots = new_roots;
+  is_checkpointed_ = true;
+  return inputs_.checkpoints->append(checkpoint_);
+}
+
 void PieceStages::commit(Run& run) {
   if (!status_) return;
-  if (run.status && !failed_.load()) run.status = commit_run(run);
+  // Looked at once: what is committed must be noted, or a checkpoint would be of two different runs.
+  if (run.status && !failed_.load()) {
+    run.status = commit_run(run);
+    if (run.status && inputs_.checkpoints != nullptr) run.status = note_committed(run);
+  }
   if (run.status) return;
   status_ = run.status;
   failed_ = true;
 }
 
 Result<PieceOutcome> PieceStages::finish() {
+  if (!status_ && status_.error().code == ErrorCode::kCancelled && !is_checkpointed_) {
+    PIECEWORK_TRY(append_checkpoint());
+  }
   PIECEWORK_TRY(status_);
   if (!assembler_.complete() || filler_.root_cid().empty()) {
     return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
@@ -137,6 +233,7 @@ Result<PieceOutcome> PieceStages::finish() {
   outcome.segment_roots = assembler_.segment_roots();
   outcome.block_count = filler_.block_count();
   outcome.spool_bytes = filler_.spool_bytes();
+  outcome.file_table_bytes = file_table_bytes_;
   outcome.waiting_segments_max = assembler_.waiting_segments_max();
   outcome.waiting_bytes_max = assembler_.waiting_bytes_max();
   return outcome;

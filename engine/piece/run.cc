@@ -24,10 +24,13 @@ void Run::clear() {
   files.clear();
   extents.clear();
   digest_count = 0;
+  end_position = {};
   holes.clear();
   late.clear();
   spool.clear();
   late_spool.clear();
+  class_puts.clear();
+  state.clear();
   hashes.clear();
   status = {};
 }

@@ -1,6 +1,6 @@
 // A run: consecutive whole sections of a CAR on their way through the pipeline, with all that the stages need to know.
 //
-// A run begins and ends between sections, so no block and no SHA-256 state is ever carried from one run to the next;
+// A run begins and ends between sections, so no block is ever carried from one run to the next;
 // what a run leaves of a segment waits in the SegmentAssembler. Everything in a Run is reused from one round to the
 // next.
 #pragma once
@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/piece/piece_checkpoint.h"
 #include "engine/piece/run_hashes.h"
 #include "io/file.h"
 #include "io/slot_pool.h"
@@ -104,6 +105,14 @@ struct LateBytes {
 
 inline constexpr uint64_t kPageBytes = 4096;
 
+// Where the source stage stands after a run.
+struct BuilderPosition {
+  uint64_t step_count = 0;
+  // A file that the run's end cuts, of which this run or an earlier one reads something; else null.
+  std::shared_ptr<SharedFile> cut_file;
+  std::string cut_path;  // in the packed tree
+};
+
 // Belongs to one stage at a time.
 struct Run {
   uint64_t sequence = 0;
@@ -118,6 +127,7 @@ struct Run {
   std::vector<FileToRead> files;
   std::vector<ReadExtent> extents;
   uint32_t digest_count = 0;
+  BuilderPosition end_position;
 
   // Made by the digest stage.
   std::vector<Digest32> digests;
@@ -128,6 +138,9 @@ struct Run {
   uint64_t spool_begin_bytes = 0;
   std::vector<uint8_t> spool;  // the run's part of the sections' spool
   LateBytes late_spool;
+  std::vector<ClassPut> class_puts;
+  uint64_t file_table_bytes = 0;  // with this run's files
+  std::vector<uint8_t> state;     // for a checkpoint behind this run
 
   // Made by the hash stage.
   RunHashes hashes;

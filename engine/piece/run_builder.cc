@@ -14,6 +14,8 @@ using Role = SectionEvent::Role;
 constexpr size_t kArenaBytesMax = 8 * kMiB;
 // A file with more sections may be cut by the end of a run even where its bytes would fit.
 constexpr uint64_t kSectionsInOneRunMax = 1024;
+// CurrentFile::run_sequence of a file of which something was read before this builder.
+constexpr uint64_t kEarlierRun = UINT64_MAX - 1;
 
 Role event_role(StoredBlock::Role role) {
   switch (role) {
@@ -60,32 +62,70 @@ Status RunBuilder::fetch() {
 Result<bool> RunBuilder::build(Run& run) {
   if (done_) return false;
   run.sequence = sequence_;
-  if (sequence_ == 0) {
-    PIECEWORK_TRY(fetch());
-    if (!record_)
-      return fail(ErrorCode::kCorrupt, ErrorSide::kConfig, "plan: a batch without records; make the plan again");
-    offset_bytes_ = car_v1_header_bytes(root_cid_bytes());
-  }
-  // The first run also holds the CAR's header, a hole until the root is known.
-  run.begin_bytes = sequence_ == 0 ? 0 : offset_bytes_;
+  // The first run of a CAR also holds its header, a hole until the root is known.
+  const bool is_first = offset_bytes_ == 0;
+  if (is_first) PIECEWORK_TRY(start());
+  run.begin_bytes = is_first ? 0 : offset_bytes_;
   while ((run.events.size() < events_per_run_max_ && run.arena.size() < kArenaBytesMax) ||
          (file_ && file_->shared == nullptr)) {
-    if (file_) {
-      if (place_file_node(run) == Step::kRunFull) break;
-      if (!file_) PIECEWORK_TRY(fetch());
-      continue;
-    }
-    if (!record_) {
+    if (!file_ && !record_) {
       done_ = true;
       break;
     }
-    if (place_record(run) == Step::kRunFull) break;
-    if (!file_) PIECEWORK_TRY(fetch());
+    PIECEWORK_ASSIGN(const Step placed, step(run));
+    if (placed == Step::kRunFull) break;
   }
   run.length_bytes = static_cast<uint32_t>(offset_bytes_ - run.begin_bytes);
   run.is_last = done_;
+  run.end_position.step_count = step_count_;
+  if (file_ && file_->run_sequence != UINT64_MAX) {
+    run.end_position.cut_file = file_->shared;
+    run.end_position.cut_path = file_->path;
+  }
   ++sequence_;
   return true;
+}
+
+Status RunBuilder::start() {
+  PIECEWORK_TRY(fetch());
+  if (!record_)
+    return fail(ErrorCode::kCorrupt, ErrorSide::kConfig, "plan: a batch without records; make the plan again");
+  offset_bytes_ = car_v1_header_bytes(root_cid_bytes());
+  return {};
+}
+
+Result<RunBuilder::Step> RunBuilder::step(Run& run) {
+  const Step placed = file_ ? place_file_node(run) : place_record(run);
+  if (placed == Step::kRunFull) return placed;
+  ++step_count_;
+  if (!file_) PIECEWORK_TRY(fetch());
+  return placed;
+}
+
+Status RunBuilder::skip_to(uint64_t step_count, uint64_t offset_bytes) {
+  PIECEWORK_CHECK(offset_bytes_ == 0);
+  skipping_ = true;
+  Run nowhere;
+  PIECEWORK_TRY(start());
+  while (step_count_ < step_count && (file_ || record_)) {
+    PIECEWORK_TRY(step(nowhere));
+    if (nowhere.events.size() >= events_per_run_max_ || nowhere.arena.size() >= kArenaBytesMax) {
+      nowhere.clear();
+      ++sequence_;  // a file at hand is new to what follows
+    }
+  }
+  skipping_ = false;
+  sequence_ = 0;
+  if (step_count_ != step_count || offset_bytes_ != offset_bytes) {
+    return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+                fmt::format("checkpoint: step {} of batch {} is at byte {}, expected {}", step_count_, batch_.batch,
+                            offset_bytes_, offset_bytes));
+  }
+  if (file_) {
+    if (file_->shared == nullptr) file_->shared = std::make_shared<SharedFile>();
+    if (file_->run_sequence != UINT64_MAX) file_->run_sequence = kEarlierRun;
+  }
+  return {};
 }
 
 // REQUIRES: the first record is at hand.
@@ -96,6 +136,7 @@ size_t RunBuilder::root_cid_bytes() const {
 }
 
 bool RunBuilder::fits(const Run& run, uint64_t bytes) const {
+  if (skipping_) return true;
   const uint64_t used = run.buffer_phase() + (offset_bytes_ - run.begin_bytes);
   return used + bytes <= run.slot.bytes.size();
 }

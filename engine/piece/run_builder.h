@@ -21,6 +21,11 @@ class RunBuilder {
   // `run` is untouched. The last run has is_last set. Errors: those of the plan.
   Result<bool> build(Run& run);
 
+  // Before the first build(): goes to where a builder of the same batch stood after `step_count` steps
+  // (BuilderPosition), by reading the records up to there. The runs that follow need not be cut as they were.
+  // Errors: those of the plan; kCorrupt (config) where that is not at `offset_bytes` of the CAR.
+  Status skip_to(uint64_t step_count, uint64_t offset_bytes);
+
   // Largest section of a file's or directory's node; a slot's buffer must be larger by a page than this, and than what
   // the batch has of a store (LayoutTotals).
   static constexpr uint64_t kSectionBytesMax = 3 * kMiB;
@@ -37,7 +42,9 @@ class RunBuilder {
 
   enum class Step : uint8_t { kPlaced, kRunFull };
 
+  Status start();
   Status fetch();
+  Result<Step> step(Run& run);
   Step place_record(Run& run);
   Step place_directory(Run& run);
   Step place_symlink(Run& run);
@@ -60,7 +67,9 @@ class RunBuilder {
   const size_t events_per_run_max_;
   uint64_t offset_bytes_;  // where the next section begins
   uint64_t sequence_ = 0;
+  uint64_t step_count_ = 0;  // records and nodes of files placed so far
   bool done_ = false;
+  bool skipping_ = false;  // what is placed goes nowhere
 
   std::optional<LayoutRecord> record_;  // fetched and not yet placed
   std::vector<Open> open_;

@@ -100,6 +100,7 @@ void SegmentAssembler::add(const Subtree& subtree) {
     --parts_waiting_[segment];
   }
   roots_[segment] = root;
+  new_roots_.push_back({segment, root});
   ++rooted_count_;
   parts_waiting_.erase(segment);
 }
@@ -109,6 +110,64 @@ void SegmentAssembler::note_waiting(uint64_t segment) {
   waiting_segments_max_ = std::max<uint64_t>(waiting_segments_max_, parts_waiting_.size());
   const uint64_t bytes = granules_.size() * kGranuleBytes + subtrees_.size() * kDigestBytes;
   waiting_bytes_max_ = std::max(waiting_bytes_max_, bytes);
+}
+
+void SegmentAssembler::save(StateWriter& writer) const {
+  writer.integer<uint32_t>(static_cast<uint32_t>(subtrees_.size()));
+  for (const auto& [key, root] : subtrees_) {
+    writer.integer<uint64_t>(key);
+    writer.raw(root);
+  }
+  writer.integer<uint32_t>(static_cast<uint32_t>(granules_.size()));
+  for (const auto& [granule, partial] : granules_) {
+    writer.integer<uint64_t>(granule);
+    writer.integer<uint32_t>(partial->filled_bytes);
+    writer.raw(partial->bytes);
+  }
+}
+
+bool SegmentAssembler::restore_roots(std::span<const SegmentRoot> roots) {
+  std::vector<bool> seen(roots_.size());
+  for (const SegmentRoot& root : roots) {
+    if (root.segment >= roots_.size() || seen[root.segment]) return false;
+    seen[root.segment] = true;
+    roots_[root.segment] = root.root;
+  }
+  rooted_count_ = roots.size();
+  return true;
+}
+
+bool SegmentAssembler::restore(StateReader& reader, std::span<const SegmentRoot> roots) {
+  // What the constructor has put in is in the state too, or in a root already.
+  subtrees_.clear();
+  parts_waiting_.clear();
+  new_roots_.clear();
+  if (!restore_roots(roots)) return false;
+  const uint64_t granule_count = roots_.size() << kSegmentLevel;
+  for (size_t left = reader.count(sizeof(uint64_t) + kDigestBytes); left > 0 && reader.ok(); --left) {
+    const uint64_t key = reader.integer<uint64_t>();
+    const ByteSpan root = reader.raw(kDigestBytes);
+    const unsigned level = key & 15;
+    const uint64_t index = key >> 4;
+    reader.require(level < top_level_ && index < granule_count >> level);
+    if (!reader.ok()) return false;
+    Digest32& target = subtrees_[key];
+    std::copy(root.begin(), root.end(), target.begin());
+    note_waiting(index >> (kSegmentLevel - level));
+  }
+  for (size_t left = reader.count(sizeof(uint64_t) + sizeof(uint32_t) + kGranuleBytes); left > 0 && reader.ok();
+       --left) {
+    const uint64_t granule = reader.integer<uint64_t>();
+    auto partial = std::make_unique<PartialGranule>();
+    partial->filled_bytes = reader.integer<uint32_t>();
+    const ByteSpan bytes = reader.raw(kGranuleBytes);
+    reader.require(granule < div_ceil(car_bytes_, kGranuleBytes) && partial->filled_bytes < granule_bytes(granule));
+    if (!reader.ok()) return false;
+    std::copy(bytes.begin(), bytes.end(), partial->bytes);
+    granules_[granule] = std::move(partial);
+    note_waiting(granule >> kSegmentLevel);
+  }
+  return reader.ok();
 }
 
 Digest32 SegmentAssembler::piece_root() const {

@@ -10,9 +10,12 @@
 
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "engine/piece/piece_checkpoint.h"
 #include "engine/piece/piece_size.h"
+#include "engine/piece/state_bytes.h"
 #include "kernels/base/bytes.h"
 
 namespace piecework::engine {
@@ -43,6 +46,14 @@ class SegmentAssembler {
   [[nodiscard]] const std::vector<Digest32>& segment_roots() const { return roots_; }
   [[nodiscard]] Digest32 piece_root() const;
 
+  // Segments that got their roots since the last take_new_roots().
+  [[nodiscard]] std::vector<SegmentRoot> take_new_roots() { return std::exchange(new_roots_, {}); }
+  // What waits: some KB. Together with all roots that were taken it is everything.
+  void save(StateWriter& writer) const;
+  // Makes this assembler, fresh from its constructor, the one that was saved. False: these bytes are not from one of
+  // the same CAR; it can then only be thrown away.
+  [[nodiscard]] bool restore(StateReader& reader, std::span<const SegmentRoot> roots);
+
   // High-water marks: what waiting has cost.
   [[nodiscard]] uint64_t waiting_segments_max() const { return waiting_segments_max_; }
   [[nodiscard]] uint64_t waiting_bytes_max() const { return waiting_bytes_max_; }
@@ -55,6 +66,7 @@ class SegmentAssembler {
 
   void fill_granule(uint64_t granule, uint64_t offset_in_granule, ByteSpan bytes);
   void add_zero_subtrees();
+  bool restore_roots(std::span<const SegmentRoot> roots);
   void note_waiting(uint64_t segment);
   uint64_t granule_bytes(uint64_t granule) const;
 
@@ -65,6 +77,7 @@ class SegmentAssembler {
   std::unordered_map<uint64_t, Digest32> subtrees_;       // by level and index
   std::unordered_map<uint64_t, uint32_t> parts_waiting_;  // by segment: entries in the two maps above
   std::vector<Digest32> roots_;
+  std::vector<SegmentRoot> new_roots_;
   uint64_t rooted_count_ = 0;
   uint64_t waiting_segments_max_ = 0;
   uint64_t waiting_bytes_max_ = 0;

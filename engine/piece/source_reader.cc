@@ -139,10 +139,15 @@ class SourceReader::ColdBatch {
       }
     }
     file.owned_fd.reset();
-    const size_t next = next_.fetch_add(1);
+    size_t finished_count = 1;
+    size_t next = next_.fetch_add(1);
+    if (next < files_.size() && reader_.is_stopped()) {
+      fail_file(files_[next], {ErrorCode::kCancelled, ErrorSide::kInternal, 0, std::string(kStoppedText), {}});
+      for (; next < files_.size(); next = next_.fetch_add(1)) ++finished_count;
+    }
     // The count goes down last: whoever brings it to zero is alone with the batch.
     const bool more = next < files_.size();
-    if (left_.fetch_sub(1) == 1) return finish();
+    if (left_.fetch_sub(finished_count) == finished_count) return finish();
     if (more) start_file(lane, files_[next]);
   }
 

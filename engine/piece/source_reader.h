@@ -18,7 +18,9 @@ namespace piecework::engine {
 // Safe for concurrent use on different runs.
 class SourceReader {
  public:
-  SourceReader(const SourceSet& sources, io::Backend& backend) : sources_(sources), backend_(backend) {}
+  // Where `stop` is given and becomes true, files that are not begun yet are left unread: kCancelled.
+  SourceReader(const SourceSet& sources, io::Backend& backend, const std::atomic<bool>* stop)
+      : sources_(sources), backend_(backend), stop_(stop) {}
 
   // Reads everything of `run`, then calls `done` once, on this thread or one of the backend's. A failure is left in
   // run.status, with Error::path set to the file's path in the packed tree.
@@ -36,6 +38,7 @@ class SourceReader {
   Status check_after(const Run& run, const FileToRead& file, int fd, const io::FileStamp& before) const;
   Status check_unread(const Run& run, const FileToRead& file) const;
   Status open_shared(const Run& run, const FileToRead& file) const;
+  bool is_stopped() const { return stop_ != nullptr && stop_->load(std::memory_order_relaxed); }
   // `block_path` receives the path of a stored block, which the request then points into.
   io::OpenRequest open_request(const Run& run, const FileToRead& file, std::string& block_path) const;
   std::string describe(const Run& run, const FileToRead& file) const;
@@ -43,6 +46,7 @@ class SourceReader {
 
   const SourceSet& sources_;
   io::Backend& backend_;
+  const std::atomic<bool>* stop_;
 };
 
 }  // namespace piecework::engine

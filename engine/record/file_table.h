@@ -1,7 +1,11 @@
 // <piece>.files.ndjson.zst: one JSON line for every file and symlink of a piece, in DAG order, in independent zstd
 // frames. Described in engine/FORMATS.md.
+//
+// While a piece is packed the lines go into a spool, a temporary file with a name, and are compressed at the end: so a
+// checkpoint needs no more than the spool's length, and frames are cut at the same places however often it was stopped.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -18,25 +22,22 @@ struct SidecarContent {
   Digest32 sha256{};
 };
 
-// Thread-compatible. `file` outlives the writer.
+// Thread-compatible. `spool` outlives the writer.
 class FileTableWriter : public PackedFileSink {
  public:
-  explicit FileTableWriter(io::PublishedFile& file) : file_(file) {}
+  // Goes on after the first `spool_bytes` of `spool`.
+  FileTableWriter(io::PublishedFile& spool, uint64_t spool_bytes) : spool_(spool), spool_bytes_(spool_bytes) {}
 
   Status add(const PackedFile& row) override;
-  // Writes what is left.
-  Result<SidecarContent> finish();
+  Result<uint64_t> flush() override;
+
+  // Compresses the spool into `target`. Errors: the destination's; kCancelled once *stop (may be null) is true.
+  Result<SidecarContent> finish(io::PublishedFile& target, const std::atomic<bool>* stop);
 
  private:
-  Status flush();
-
-  io::PublishedFile& file_;
-  ZstdCompressor compressor_;
-  std::string lines_;
-  std::vector<uint8_t> frame_;
-  kernels::Sha256 hasher_;
-  uint64_t content_bytes_ = 0;
-  uint64_t written_bytes_ = 0;
+  io::PublishedFile& spool_;
+  uint64_t spool_bytes_;
+  std::string lines_;  // not in the spool yet
 };
 
 }  // namespace piecework::engine

@@ -1,11 +1,12 @@
 #include "engine/record/nodes_writer.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 #include <vector>
 
 #include "engine/codec/cid.h"
 #include "engine/record/nodes_format.h"
-#include "io/scratch_file.h"
 #include "kernels/base/varint.h"
 
 namespace piecework::engine {
@@ -100,24 +101,27 @@ class FrameWriter {
 
 constexpr size_t kReadBytes = 4 * kNodesFrameBytes;
 
-}  // namespace
-
-Result<NodesSpool> NodesSpool::create(const std::string& directory_path) {
-  NodesSpool spool;
-  PIECEWORK_ASSIGN(spool.spool_, io::make_scratch_file(directory_path));
-  return spool;
+tl::unexpected<Error> spool_too_short(const io::PublishedFile& spool, uint64_t found_bytes, uint64_t expected_bytes) {
+  return fail(ErrorCode::kCorrupt, ErrorSide::kDestination,
+              fmt::format("'{}' ends at {} bytes, expected {}: somebody else changes it", printable(spool.path()),
+                          found_bytes, expected_bytes));
 }
 
+}  // namespace
+
 Result<SidecarContent> NodesSpool::finish(uint64_t content_bytes, uint64_t first_section_bytes,
-                                          io::PublishedFile& target) {
+                                          io::PublishedFile& target, const std::atomic<bool>* stop) {
   FrameWriter writer(first_section_bytes, target);
   std::vector<uint8_t> buffer(std::min<uint64_t>(kReadBytes, content_bytes));
   uint64_t read_bytes = 0;
   size_t held_bytes = 0;  // at the front of the buffer, not yet in a frame
   while (read_bytes < content_bytes || held_bytes > 0) {
+    if (stop != nullptr && stop->load()) {
+      return fail(ErrorCode::kCancelled, ErrorSide::kInternal, std::string(kStoppedText));
+    }
     const size_t want = std::min<uint64_t>(buffer.size() - held_bytes, content_bytes - read_bytes);
-    PIECEWORK_ASSIGN(const size_t got, spool_.read_full(MutableByteSpan(buffer).subspan(held_bytes, want), read_bytes));
-    PIECEWORK_CHECK(got == want);
+    PIECEWORK_ASSIGN(const size_t got, spool_.read(MutableByteSpan(buffer).subspan(held_bytes, want), read_bytes));
+    if (got != want) return spool_too_short(spool_, read_bytes + got, content_bytes);
     read_bytes += got;
     held_bytes += got;
     PIECEWORK_ASSIGN(const size_t taken, writer.take(ByteSpan(buffer).first(held_bytes), read_bytes == content_bytes));

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "io/scratch_file.h"
 #include "tests/io/system_call_filter.h"
 #include "tests/support/temp_dir.h"
 
@@ -109,6 +110,34 @@ TEST_F(PublishTest, AKeptTemporaryIsAdoptedOrStartedAnew) {
   EXPECT_EQ(*file.size_bytes(), 0u);
 }
 
+TEST_F(PublishTest, AWriterPastThePageCacheHoldsTheLockToo) {
+  UniqueFd direct;
+  {
+    PublishedFile file = open();
+    direct = reopen_direct(file.fd());
+    if (!direct.is_open()) GTEST_SKIP() << "no O_DIRECT here";
+    file.keep_temporary();
+  }
+  // As after a kill with a write in flight: the owner is gone, a descriptor is not.
+  const Result<std::optional<PublishedFile>> too_early = PublishedFile::open(*directory_, "0", Mode::kAdopt);
+  ASSERT_TRUE(too_early);
+  EXPECT_FALSE(too_early->has_value());
+  direct.reset();
+  EXPECT_TRUE(PublishedFile::open(*directory_, "0", Mode::kAdopt)->has_value());
+}
+
+TEST_F(PublishTest, ANameIsTakenOver) {
+  PublishedFile file = open();
+  ASSERT_TRUE(file.write(as_bytes("old"), 0));
+  Result<std::optional<PublishedFile>> other = PublishedFile::open(*directory_, "1", Mode::kFresh);
+  ASSERT_TRUE(other && other->has_value());
+  ASSERT_TRUE((*other)->write(as_bytes("new"), 0));
+  ASSERT_TRUE((*other)->take_name_of(file));
+  file = std::move(**other);
+  EXPECT_EQ(read_file(temp_ / ".piecework-0.tmp"), "new");
+  EXPECT_EQ(name_count(), 1u);
+}
+
 TEST_F(PublishTest, OneAttemptAtATime) {
   const PublishedFile file = open();
   for (const Mode mode : {Mode::kFresh, Mode::kAdopt}) {
@@ -191,8 +220,8 @@ TEST_F(PublishTest, ReservingAndResizing) {
 }
 
 TEST_F(PublishTest, SmallFilesInOneCall) {
-  EXPECT_EQ(*publish_bytes(*directory_, "0.json", as_bytes("{}")), CommitOutcome::kPublished);
-  EXPECT_EQ(*publish_bytes(*directory_, "0.json", as_bytes("[]")), CommitOutcome::kAlreadyExists);
+  EXPECT_EQ(*publish_bytes(*directory_, "0.json", as_bytes("{}"), "0.json"), CommitOutcome::kPublished);
+  EXPECT_EQ(*publish_bytes(*directory_, "0.json", as_bytes("[]"), "0.json"), CommitOutcome::kAlreadyExists);
   EXPECT_EQ(read_file(temp_ / "0.json"), "{}");
   EXPECT_EQ(name_count(), 1u);
 }
@@ -206,7 +235,7 @@ TEST_F(PublishTest, DirectoriesAreMadeWithTheirParents) {
   const Result<OutputDirectory> child = made->subdirectory("receipts");
   ASSERT_TRUE(child);
   ASSERT_TRUE(made->subdirectory("receipts"));
-  EXPECT_TRUE(publish_bytes(*child, "0.json", as_bytes("{}")));
+  EXPECT_TRUE(publish_bytes(*child, "0.json", as_bytes("{}"), "0.json"));
   EXPECT_EQ(read_file(path + "/receipts/0.json"), "{}");
   EXPECT_GT(*made->available_bytes(), 0u);
   write_file(temp_ / "file", "x");

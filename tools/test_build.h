@@ -1,0 +1,20 @@
+// What test builds (PIECEWORK_KILL_POINTS) read from the environment; other builds read none of it.
+//
+//   PIECEWORK_KILL=publish.after_link:3      SIGKILL at the third passing of that point
+//   PIECEWORK_CHECKPOINT=0:1048576:65536:8   milliseconds between checkpoints, bytes of CAR between marks, dead bytes
+//   of
+//                                            a log that is written anew, events in a run
+#pragma once
+
+#include "engine/pack_job.h"
+#include "kernels/base/error.h"
+
+namespace piecework::tools {
+
+// Arms what PIECEWORK_KILL names. Call once, before any thread starts. Errors: kInvalidArgument (config).
+Status arm_kill_point_from_environment();
+
+// Sets what PIECEWORK_CHECKPOINT says in `request`. Errors: kInvalidArgument (config).
+Status set_checkpoints_from_environment(engine::PackRequest& request);
+
+}  // namespace piecework::tools
