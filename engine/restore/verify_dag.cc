@@ -47,8 +47,8 @@ std::string_view kind_name(BlockKind kind) {
       return "symlink";
     case BlockKind::kOtherNode:
       return "node that is not UnixFS";
-    case BlockKind::kDagCbor:
-      return "dag-cbor block";
+    case BlockKind::kLinkedData:
+      return "dag-cbor or dag-json block";
     case BlockKind::kUnknownCodec:
       return "block of an unknown codec";
     case BlockKind::kBroken:

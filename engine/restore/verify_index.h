@@ -19,8 +19,8 @@ enum class BlockKind : uint8_t {
   kDirectory,
   kHamtShard,
   kSymlink,
-  kOtherNode,  // dag-pb that is not UnixFS, or UnixFS Metadata
-  kDagCbor,
+  kOtherNode,     // dag-pb that is not UnixFS, or UnixFS Metadata
+  kLinkedData,    // dag-cbor, dag-json: links without names
   kUnknownCodec,  // opaque: links, if any, are not followed
   kBroken,        // could not be decoded; reported already
 };

@@ -1,7 +1,7 @@
 // Blocks by themselves; see verify_node.h.
 #include "engine/restore/verify_node.h"
 
-#include "engine/codec/dag_cbor.h"
+#include "engine/codec/block_links.h"
 #include "kernels/base/check.h"
 
 namespace piecework::engine {
@@ -48,9 +48,9 @@ Result<NodeFacts> inspect_dag_pb(ByteSpan data) {
   return facts;
 }
 
-Result<NodeFacts> inspect_dag_cbor(ByteSpan data) {
-  NodeFacts facts{.kind = BlockKind::kDagCbor};
-  PIECEWORK_TRY(visit_dag_cbor_links(data, [&facts](const CidView&) -> Status {
+Result<NodeFacts> inspect_linked_data(uint64_t codec, ByteSpan data) {
+  NodeFacts facts{.kind = BlockKind::kLinkedData};
+  PIECEWORK_TRY(visit_block_links(codec, data, [&facts](const CidView&) -> Status {
     facts.has_links = true;
     return {};
   }));
@@ -66,7 +66,8 @@ Result<NodeFacts> inspect_node(const CidView& cid, ByteSpan data) {
     case kCodecDagPb:
       return inspect_dag_pb(data);
     case kCodecDagCbor:
-      return inspect_dag_cbor(data);
+    case kCodecDagJson:
+      return inspect_linked_data(cid.codec, data);
     default:
       return NodeFacts{.kind = BlockKind::kUnknownCodec, .restore_warning = "links of this codec are not followed"};
   }
@@ -74,7 +75,12 @@ Result<NodeFacts> inspect_node(const CidView& cid, ByteSpan data) {
 
 Result<std::unique_ptr<NodeCursor>> NodeCursor::open(uint64_t codec, std::vector<uint8_t> data) {
   std::unique_ptr<NodeCursor> cursor(new NodeCursor(std::move(data)));
-  PIECEWORK_TRY(codec == kCodecDagCbor ? cursor->open_dag_cbor() : cursor->open_dag_pb());
+  if (codec == kCodecDagPb) {
+    PIECEWORK_TRY(cursor->open_dag_pb());
+  } else {
+    cursor->kind_ = BlockKind::kLinkedData;
+    PIECEWORK_TRY(list_block_links(codec, cursor->data_, cursor->data_links_));
+  }
   return cursor;
 }
 
@@ -92,18 +98,10 @@ Status NodeCursor::open_dag_pb() {
   return {};
 }
 
-Status NodeCursor::open_dag_cbor() {
-  kind_ = BlockKind::kDagCbor;
-  return visit_dag_cbor_links(data_, [this](const CidView& link) -> Status {
-    cbor_links_.push_back(link);
-    return {};
-  });
-}
-
 std::optional<NodeLink> NodeCursor::next() {
-  if (kind_ == BlockKind::kDagCbor) {
-    if (cbor_links_done_ == cbor_links_.size()) return std::nullopt;
-    return NodeLink{cbor_links_[cbor_links_done_++], {}, {}};
+  if (kind_ == BlockKind::kLinkedData) {
+    if (data_links_done_ == data_links_.size()) return std::nullopt;
+    return NodeLink{data_links_[data_links_done_++].view(), {}, {}};
   }
   if (*next_ == node_.links().end()) return std::nullopt;
   NodeLink link{(*next_)->cid, (*next_)->name, {}};

@@ -32,7 +32,7 @@ Result<NodeFacts> inspect_node(const CidView& cid, ByteSpan data);
 // A link as the walk sees it.
 struct NodeLink {
   CidView cid;
-  std::string_view name;                  // as stored: a HAMT's with its prefix, a chunk's empty, dag-cbor's empty
+  std::string_view name;                  // as stored: a HAMT's with its prefix, a chunk's and dag-cbor's empty
   std::optional<uint64_t> content_bytes;  // of a file's child
 };
 
@@ -52,13 +52,12 @@ class NodeCursor {
   BlockKind kind() const { return kind_; }
   const HamtShape& shape() const { return shape_; }  // of kHamtShard
   size_t data_bytes() const { return data_.size(); }
-  // The links of a directory or shard, for checks over all names; none of dag-cbor.
+  // The links of a directory or shard, for checks over all names; none of other codecs.
   PbLinks pb_links() const { return node_.links(); }
 
  private:
   explicit NodeCursor(std::vector<uint8_t> data) : data_(std::move(data)) {}
   Status open_dag_pb();
-  Status open_dag_cbor();
 
   std::vector<uint8_t> data_;
   BlockKind kind_ = BlockKind::kOtherNode;
@@ -66,8 +65,8 @@ class NodeCursor {
   PbNode node_;
   std::optional<PbLinks::Iterator> next_;
   std::optional<UnixfsBlockSizes> block_sizes_;
-  std::vector<CidView> cbor_links_;
-  size_t cbor_links_done_ = 0;
+  std::vector<Cid> data_links_;  // of kLinkedData
+  size_t data_links_done_ = 0;
 };
 
 }  // namespace piecework::engine

@@ -85,7 +85,7 @@ def unprivileged(test):
     if subprocess.run([*wrapper, "test", "-x", BINARY], check=False).returncode == 0:
         return wrapper
     # The build lies where only root may go (a home directory): a copy of the program takes its place.
-    os.chmod(test.temp, 0o755)
+    os.chmod(test.temp, test.temp.stat().st_mode | 0o055)
     copy = shutil.copy(BINARY, test.temp / "piecework-for-all")
     os.chmod(copy, 0o755)
     return (*wrapper, "sh", "-c", 'shift; exec "$0" "$@"', str(copy))

@@ -78,6 +78,13 @@ std::string car_header(const Cid& root) {
 
 Cid raw_cid(std::string_view data) { return sha256_cid(1, kCodecRaw, kernels::sha256(as_bytes(data))); }
 
+// As raw_cid, with the codec's two bytes instead of raw's one.
+Cid dag_json_cid(std::string_view data) {
+  const Cid raw = raw_cid(data);
+  const std::string bytes = std::string("\x01\xa9\x02").append(as_text(raw.bytes()).substr(2));
+  return Cid(*decode_cid(as_bytes(bytes)));
+}
+
 // A CAR of one raw block of `block_bytes` zeros.
 std::string zero_block_car(size_t block_bytes) {
   const std::string data(block_bytes, '\0');
@@ -241,6 +248,29 @@ TEST(Verify, OtherOrdersAreAcceptedAndTold) {
   EXPECT_FALSE(verify(vector_path("malformed/53-dup-blocks.car")).facts.is_dfs_preorder);
   EXPECT_EQ(verify(vector_path("malformed/53-dup-blocks.car")).facts.duplicate_count, 1u);
   EXPECT_FALSE(verify(vector_path("malformed/55-two-roots.car")).facts.is_dfs_preorder);
+}
+
+TEST(Verify, LinksOfDagJsonAreFollowed) {
+  const TempDir dir;
+  const std::string first = "first";
+  const std::string second = "second";
+  const std::string node =
+      R"({"a":{"/":")" + raw_cid(first).text() + R"("},"b":[{"/":")" + raw_cid(second).text() + R"("}]})";
+  const Cid root = dag_json_cid(node);
+  std::string car = car_header(root);
+  append_section(car, root, node);
+  append_section(car, raw_cid(first), first);
+  testing::write_file(dir / "short.car", car);
+  const Verdict incomplete = verify(dir / "short.car");
+  ASSERT_TRUE(has_kind(incomplete.report.problems, finding::kMissingBlock));
+  EXPECT_EQ(incomplete.report.problems.kept()[0].cid, raw_cid(second).text());
+
+  append_section(car, raw_cid(second), second);
+  testing::write_file(dir / "whole.car", car);
+  const Verdict whole = verify(dir / "whole.car");
+  EXPECT_TRUE(whole.report.ok()) << text_of(whole.report.problems);
+  EXPECT_TRUE(whole.facts.is_dfs_preorder);
+  EXPECT_FALSE(has_kind(whole.report.warnings, finding::kUnreachable)) << text_of(whole.report.warnings);
 }
 
 TEST(Verify, TheSameBytesAsRawAndAsDagPbAreTwoBlocks) {
