@@ -120,14 +120,18 @@ Status CheckpointFile::append(const PieceCheckpoint& checkpoint) {
       last_ && (!marked_ || marked_->number != last_->number) && (!marking_ || marking_->number != last_->number);
   if (was_live) dead_bytes_ += last_->length_bytes;
   last_ = Place{next_state_++, state_begin, log_bytes_ - state_begin};
-  PIECEWORK_TRY(start_mark(checkpoint.car_bytes));
+  PIECEWORK_TRY(start_mark(checkpoint));
   const uint64_t live_bytes = log_bytes_ - std::min(log_bytes_, dead_bytes_);
   return dead_bytes_ > std::max(policy_.dead_bytes_max, live_bytes) ? compact() : Status();
 }
 
-Status CheckpointFile::start_mark(uint64_t car_bytes) {
-  const bool is_due =
-      car_bytes - last_mark_car_bytes_ >= policy_.mark_bytes || Clock::now() - last_mark_ >= policy_.mark_interval;
+Status CheckpointFile::start_mark(const PieceCheckpoint& checkpoint) {
+  const uint64_t car_bytes = checkpoint.car_bytes;
+  // A large piece that is complete is worth a mark: a power cut while it is published costs nothing then.
+  const bool is_last = checkpoint.is_complete && car_bytes >= policy_.mark_bytes;
+  if (is_last) PIECEWORK_TRY(settle());
+  const bool is_due = is_last || car_bytes - last_mark_car_bytes_ >= policy_.mark_bytes ||
+                      Clock::now() - last_mark_ >= policy_.mark_interval;
   if (!is_due || syncs_) return {};
   last_mark_ = Clock::now();
   last_mark_car_bytes_ = car_bytes;

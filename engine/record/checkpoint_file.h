@@ -61,7 +61,7 @@ class CheckpointFile : public CheckpointSink {
   };
 
   Status write_out(CheckpointEncoder& encoder);
-  Status start_mark(uint64_t car_bytes);
+  Status start_mark(const PieceCheckpoint& checkpoint);
   Status finish_mark();
   Status compact();
 

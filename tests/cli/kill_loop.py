@@ -37,14 +37,14 @@ class Loop:
         self.make_source(options.mib)
 
     def make_source(self, mebibytes):
-        """Two files of about a third each, and small ones, some of them equal."""
+        """Four files of a sixth each, and small ones, some of them equal."""
         source = self.temp / "source"
         source.mkdir()
-        large = mebibytes // 3
-        for i in range(2):
+        large = mebibytes // 6
+        for i in range(4):
             (source / f"large-{i}").write_bytes(harness.payload(f"kill-loop-{i}", large << 20))
         small = harness.payload("kill-loop-small", 1 << 20)
-        for i in range((mebibytes - 2 * large) * 8):
+        for i in range((mebibytes - 4 * large) * 8):
             folder = source / f"d{i % 50}"
             folder.mkdir(exist_ok=True)
             (folder / str(i)).write_bytes(small[i % 1000:i % 1000 + (100 << 10) + i % 3] + str(i // 2).encode() * 8000)

@@ -53,10 +53,11 @@ class CheckpointFileTest : public ::testing::Test {
     EXPECT_TRUE(point.has_value()) << point.error().message;
     return std::move(*point);
   }
-  static void append(CheckpointFile& log, uint64_t number, size_t state_bytes = 100) {
+  static void append(CheckpointFile& log, uint64_t number, size_t state_bytes = 100, bool is_complete = false) {
     const std::string state(state_bytes, static_cast<char>('a' + number % 26));
     const SegmentRoot root{number, {}};
     PieceCheckpoint checkpoint{.car_bytes = 1000 * number, .spool_bytes = 10 * number};
+    checkpoint.is_complete = is_complete;
     checkpoint.state = as_bytes(state);
     checkpoint.new_roots = {&root, 1};
     const ClassPut put{static_cast<uint32_t>(number), {}};
@@ -135,6 +136,16 @@ TEST_F(CheckpointFileTest, MarksComeAfterTheirSyncs) {
   append(*log, 4);
   ASSERT_TRUE(log->settle());
   EXPECT_EQ(scan().marked->number, 4u);
+}
+
+TEST_F(CheckpointFileTest, ALargePieceThatIsCompleteIsMarked) {
+  const auto log = make({.mark_bytes = 5000});
+  ASSERT_TRUE(log->start({}, kHere));
+  append(*log, 5);
+  append(*log, 6, 100, true);
+  ASSERT_TRUE(log->settle());
+  EXPECT_EQ(scan().marked->car_bytes, 6000u);
+  EXPECT_TRUE(scan().marked->is_complete);
 }
 
 TEST_F(CheckpointFileTest, ASyncThatFailsIsAnError) {
