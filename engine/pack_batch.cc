@@ -186,8 +186,12 @@ class BatchPacker {
                              .stop = settings_.stop,
                              .done_bytes = settings_.done_bytes};
     Result<PieceOutcome> piece = run_piece(std::move(records), std::move(classes), inputs);
-    // Syncs in flight are of files that are closed or used otherwise from here on.
-    if (Status settled = log->settle(); piece && !settled) return tl::unexpected<Error>(std::move(settled).error());
+    // Syncs in flight are of files that are closed or used otherwise from here on. One that failed outweighs a stop:
+    // what it left behind must not be gone on from.
+    const bool would_be_kept = piece || piece.error().code == ErrorCode::kCancelled;
+    if (Status settled = log->settle(); would_be_kept && !settled) {
+      return tl::unexpected<Error>(std::move(settled).error());
+    }
     return piece;
   }
 

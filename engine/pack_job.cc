@@ -29,6 +29,7 @@ Result<std::unique_ptr<PlanReader>> make_stored_plan(const SourceSet& sources, c
                                  .scratch_path = plans.path(),
                                  .thread_count = request.thread_count,
                                  .stop = request.stop,
+                                 .warning = request.warning,
                                  .progress = request.progress != nullptr ? &request.progress->plan : nullptr};
   PIECEWORK_ASSIGN(const PlanSummary summary, make_plan(sources, plan_request, file.path()));
   PIECEWORK_ASSIGN(const io::CommitOutcome outcome, file.commit(summary.digest_text()));
@@ -58,6 +59,19 @@ struct BatchWork {
   const PackSettings& settings;
 };
 
+// A file or directory where the plan saw a store, or the other way round, cannot be read as planned.
+Status check_kinds(const std::vector<Source>& planned, const std::vector<Source>& found) {
+  for (size_t i = 0; i < planned.size(); ++i) {
+    if (planned[i].kind == found[i].kind) continue;
+    return fail(
+        ErrorCode::kChanged, ErrorSide::kSource,
+        fmt::format("source '{}' is of another kind than the plan saw (file, directory, kubo repository or CAR); "
+                    "make the plan again",
+                    printable(planned[i].path)));
+  }
+  return {};
+}
+
 // A batch that is done needs no source: asked again it says so even where the sources are gone.
 Result<PackedBatch> pack_unless_done(const BatchWork& work, const BatchStates& states, uint32_t batch,
                                      PackObserver* observer) {
@@ -68,7 +82,11 @@ Result<PackedBatch> pack_unless_done(const BatchWork& work, const BatchStates& s
     return PackedBatch{.receipt = std::move(*receipt), .was_done = true};
   }
   if (!work.sources) {
+    if (plan.sources.empty()) {
+      return fail(ErrorCode::kCorrupt, ErrorSide::kConfig, "the plan names no source; make the plan again");
+    }
     PIECEWORK_ASSIGN(work.sources, SourceSet::open(plan.sources, plan.root_joins_sources));
+    PIECEWORK_TRY(check_kinds(plan.sources, work.sources->sources()));
   }
   if (observer != nullptr) observer->on_batch_started(plan.batches[batch]);
   return pack_batch(work.plan, batch, *work.sources, work.output, work.backend, work.settings);

@@ -30,6 +30,7 @@ struct PackRequest {
   const std::atomic<bool>* stop = nullptr;
   PackProgress* progress = nullptr;
   PackObserver* observer = nullptr;
+  std::function<void(std::string_view)> warning;  // what should be said in any case
   std::function<void(std::string_view)> notice;  // one line for people; may be empty
 };
 

@@ -49,6 +49,7 @@ Status check_flags(const PackFlags& flags) {
   const bool with_plan = !flags.plan_path.empty();
   if (with_plan == !flags.plan.sources.empty()) return usage("give either SOURCE... or --plan PLAN");
   if (!with_plan && (flags.all || !flags.task.empty())) return usage("--task and --all need --plan");
+  if (with_plan && !flags.plan.roots_path.empty()) return usage("--roots decides a plan; with --plan it is too late");
   if (with_plan && flags.all == !flags.task.empty()) return usage("with --plan, give either --task N|auto or --all");
   if (flags.task_offset && flags.task != "auto") return usage("--task-offset needs --task auto");
   if (flags.json && flags.events == "-") return usage("--json and --events - both want standard output");
@@ -76,6 +77,7 @@ Result<engine::PackRequest> request_of(const PackFlags& flags) {
   request.plan_path = flags.plan_path;
   request.output_path = flags.out_path;
   request.roots_path = flags.plan.roots_path;
+  request.warning = [](std::string_view line) { print_message(fmt::format("warning: {}", line)); };
   PIECEWORK_ASSIGN(request.options, plan_options(flags.plan));
   PIECEWORK_ASSIGN(request.on_source_error, source_error_policy(flags.plan));
   PIECEWORK_ASSIGN(request.backend, backend_kind(flags.io));

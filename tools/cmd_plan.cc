@@ -103,6 +103,7 @@ Result<engine::PlanSummary> write_plan(const PlanCommandFlags& flags, engine::Pl
   PIECEWORK_ASSIGN(io::PublishedFile file, io::open_unshared(directory, "plan"));
   request.roots_path = flags.plan.roots_path;
   request.scratch_path = directory.path();
+  request.warning = [](std::string_view line) { print_message(fmt::format("warning: {}", line)); };
   PIECEWORK_ASSIGN(engine::PlanSummary plan, engine::make_plan(opened, request, file.path()));
   PIECEWORK_ASSIGN(const io::CommitOutcome outcome, file.commit(name));
   if (outcome == io::CommitOutcome::kPublished) return plan;

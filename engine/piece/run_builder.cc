@@ -75,6 +75,10 @@ Result<bool> RunBuilder::build(Run& run) {
     PIECEWORK_ASSIGN(const Step placed, step(run));
     if (placed == Step::kRunFull) break;
   }
+  if (run.events.empty() && !done_) {
+    return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+                fmt::format("plan: batch {} has a node that no buffer holds; make the plan again", batch_.batch));
+  }
   run.length_bytes = static_cast<uint32_t>(offset_bytes_ - run.begin_bytes);
   run.is_last = done_;
   run.end_position.step_count = step_count_;

@@ -154,7 +154,7 @@ class SourceReader::ColdBatch {
   void fail_file(const ColdFile& file, Error error) {
     const std::lock_guard lock(mutex_);
     if (first_ && first_->first <= file.file_index) return;
-    first_.emplace(file.file_index, with_path(std::move(error), run_, source(file)));
+    first_.emplace(file.file_index, reader_.with_path(std::move(error), run_, source(file)));
   }
 
   void finish() {
@@ -192,8 +192,13 @@ std::string SourceReader::describe(const Run& run, const FileToRead& file) const
   return sources_.describe(path);
 }
 
-Error SourceReader::with_path(Error error, const Run& run, const FileToRead& file) {
-  if (!is_block(file)) error.path = tree_path(run, file);
+Error SourceReader::with_path(Error error, const Run& run, const FileToRead& file) const {
+  if (!is_block(file)) {
+    error.path = tree_path(run, file);
+  } else if (error.sys_errno != 0) {  // the message names what was at hand: a CID in bytes, or half a path
+    error = errno_error(error.sys_errno, error.side,
+                        fmt::format("block {} in '{}'", cid_text(as_bytes(tree_path(run, file))), describe(run, file)));
+  }
   return error;
 }
 

@@ -42,7 +42,7 @@ class SourceReader {
   // `block_path` receives the path of a stored block, which the request then points into.
   io::OpenRequest open_request(const Run& run, const FileToRead& file, std::string& block_path) const;
   std::string describe(const Run& run, const FileToRead& file) const;
-  static Error with_path(Error error, const Run& run, const FileToRead& file);
+  Error with_path(Error error, const Run& run, const FileToRead& file) const;
 
   const SourceSet& sources_;
   io::Backend& backend_;

@@ -44,7 +44,14 @@ Status check_not_empty(const Inventory& inventory, const SourceSet& sources) {
 Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& request, const std::string& path) {
   if (sources.holds_stores()) {
     PIECEWORK_ASSIGN(const OpenedStores stores, OpenedStores::open(sources, request));
+    for (const std::string& warning : stores.warnings) {
+      if (request.warning) request.warning(warning);
+    }
     return make_store_plan(sources, stores, request, path);
+  }
+  if (!request.roots_path.empty() || request.options.one_item_per_piece) {
+    return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
+                "--roots and --one-item-per-piece are for stores: a kubo repository or CARs");
   }
   ScanOptions scan;
   scan.include_hidden = request.options.include_hidden;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <string>
 
 #include "engine/plan/plan_file.h"
@@ -24,6 +25,7 @@ struct PlanRequest {
   std::string scratch_path;  // a directory for what does not fit memory
   unsigned thread_count = 1;
   const std::atomic<bool>* stop = nullptr;
+  std::function<void(std::string_view)> warning;  // one line for people; may be empty
   PlanProgress* progress = nullptr;
 };
 

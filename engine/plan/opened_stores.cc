@@ -11,13 +11,22 @@
 namespace piecework::engine {
 namespace {
 
-Result<std::vector<Cid>> pinned_roots(const KuboRepo& repo, const PlanRequest& request) {
+Result<std::vector<Cid>> pinned_roots(const KuboRepo& repo, const PlanRequest& request,
+                                      std::vector<std::string>& warnings) {
   std::vector<Cid> roots;
-  PIECEWORK_TRY(visit_kubo_roots(repo, request.scratch_path, [&roots](const KuboRoot& root) -> Status {
+  uint64_t direct_count = 0;
+  PIECEWORK_TRY(visit_kubo_roots(repo, request.scratch_path, [&](const KuboRoot& root) -> Status {
     // A direct pin is one block of something that need not be here.
-    if (root.kind != KuboRootKind::kDirectPin) roots.push_back(Cid(root.cid));
+    if (root.kind == KuboRootKind::kDirectPin)
+      ++direct_count;
+    else
+      roots.push_back(Cid(root.cid));
     return {};
   }));
+  if (direct_count > 0) {
+    warnings.push_back(fmt::format("'{}': {} direct pins are left out: each is one block without what is below it",
+                                   printable(repo.path()), direct_count));
+  }
   return roots;
 }
 
@@ -77,7 +86,7 @@ Status OpenedStores::take_roots(const SourceSet& set, const PlanRequest& request
     if (set.is_car(source)) {
       sources[source].roots = cars_->file_roots(car++);
     } else {
-      PIECEWORK_ASSIGN(sources[source].roots, pinned_roots(set.repository(source), request));
+      PIECEWORK_ASSIGN(sources[source].roots, pinned_roots(set.repository(source), request, warnings));
     }
   }
   return {};
@@ -86,7 +95,7 @@ Status OpenedStores::take_roots(const SourceSet& set, const PlanRequest& request
 // The roots of a list belong to the sources that hold their blocks.
 Status OpenedStores::take_listed_roots(const SourceSet& set, const PlanRequest& request) {
   return visit_roots_file(request.roots_path, [&](const Cid& root, uint64_t line) -> Status {
-    if (sources.size() == 1) {
+    if (sources.size() == 1 || root.view().is_identity()) {
       sources.front().roots.push_back(root);  // where it is missing, the walk says all there is to say
       return {};
     }

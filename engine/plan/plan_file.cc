@@ -4,7 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/layout/node_lengths.h"
+#include "engine/store/block_store.h"
 #include "kernels/base/endian.h"
+#include "kernels/base/varint.h"
 
 namespace piecework::engine {
 namespace {
@@ -251,8 +254,30 @@ Result<PlanSummary> PlanWriter::finish(const Inventory& inventory, std::vector<S
   return std::move(summary_);
 }
 
-BatchReader::BatchReader(Statement rows, const PlannedBatch& batch, const PlanOptions& options)
-    : rows_(std::move(rows)), batch_(batch), digest_(batch_hasher(options)) {}
+BatchReader::BatchReader(Statement rows, const PlannedBatch& batch, const PlanSummary& plan)
+    : rows_(std::move(rows)), batch_(batch), sources_(&plan.sources), digest_(batch_hasher(plan.options)) {}
+
+// What no plan of ours holds: it is refused before it is used, since the batch's digest is known only at its end, and
+// does not cover the places of blocks.
+bool BatchReader::is_possible(const LayoutRecord& record) const {
+  const LayoutTotals& totals = batch_.totals;
+  if (record.class_index > totals.class_count) return false;
+  for (const NodeMark& mark : record.marks) {
+    if (mark.class_index > totals.class_count) return false;
+    if (mark.kind == NodeMark::Kind::kRefer && mark.class_index == 0) return false;
+  }
+  const bool needs_class = record.is_reference || record.is_shadow;
+  if (record.kind != RecordKind::kBlock) {
+    const bool is_content = record.kind == RecordKind::kFile || record.kind == RecordKind::kSymlink;
+    if (needs_class && record.class_index == 0 && (is_content || record.is_reference)) return false;
+    const bool holds_stores = !sources_->empty() && sources_->front().is_store();
+    return !is_content || !holds_stores;
+  }
+  const StoredBlock& block = record.stored;
+  if (block.source_index >= sources_->size() || !(*sources_)[block.source_index].is_store()) return false;
+  const auto cid_bytes = static_cast<uint32_t>(block.cid.size());
+  return record.is_reference || section_bytes(cid_bytes, record.block_bytes) <= totals.stored_section_bytes_max;
+}
 
 Result<std::optional<LayoutRecord>> BatchReader::next() {
   if (decoder_.at_end()) {
@@ -270,7 +295,9 @@ Result<std::optional<LayoutRecord>> BatchReader::next() {
     decoder_ = RecordDecoder(raw_);
   }
   PIECEWORK_ASSIGN(LayoutRecord record, decoder_.next(digest_));
-  return std::optional<LayoutRecord>(record);
+  if (is_possible(record)) return std::optional<LayoutRecord>(record);
+  return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+              fmt::format("plan: batch {} has a record that cannot be; make the plan again", batch_.batch));
 }
 
 Result<std::unique_ptr<PlanReader>> PlanReader::open(const std::string& path) {
@@ -324,6 +351,9 @@ Status PlanReader::read_summary(const std::string& path) {
     batch.totals = {batches.column_uint64(2), batches.column_uint64(3), batches.column_uint64(4),
                     batches.column_uint64(5), batches.column_uint64(6), static_cast<uint32_t>(batches.column_uint64(7)),
                     batches.column_uint64(8)};
+    if (batch.totals.stored_section_bytes_max > kStoreBlockBytesMax + kCidBytesMax + kVarintBytesMax) {
+      return damaged(path, "a batch has a longer block than can be packed");
+    }
     summary_.batches.push_back(batch);
   }
   summary_.digest = plan_digest(summary_);
@@ -339,7 +369,7 @@ Result<BatchReader> PlanReader::read_batch(uint32_t batch) {
   PIECEWORK_CHECK(batch < summary_.batches.size());
   PIECEWORK_ASSIGN(Statement rows, database_.prepare("SELECT data FROM records WHERE batch = ? ORDER BY sequence"));
   rows.bind(1, batch);
-  return BatchReader(std::move(rows), summary_.batches[batch], summary_.options);
+  return BatchReader(std::move(rows), summary_.batches[batch], summary_);
 }
 
 }  // namespace piecework::engine

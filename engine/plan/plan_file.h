@@ -51,6 +51,8 @@ class PlanWriter {
 
   // Appends the next batch; `dags` gives the records of stored DAGs in it.
   Status add_batch(BatchLayout& layout, DagRecords* dags = nullptr);
+  // REQUIRES: a batch was added.
+  const PlannedBatch& last_batch() const { return summary_.batches.back(); }
   Result<PlanSummary> finish(const Inventory& inventory, std::vector<SkippedItem> skipped);
 
  private:
@@ -71,10 +73,12 @@ class BatchReader {
 
  private:
   friend class PlanReader;
-  BatchReader(Statement rows, const PlannedBatch& batch, const PlanOptions& options);
+  BatchReader(Statement rows, const PlannedBatch& batch, const PlanSummary& plan);
+  bool is_possible(const LayoutRecord& record) const;
 
   Statement rows_;
   PlannedBatch batch_;
+  const std::vector<Source>* sources_;  // the reader's plan's
   std::vector<uint8_t> raw_;
   RecordDecoder decoder_;
   kernels::Sha256 digest_;

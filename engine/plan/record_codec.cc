@@ -100,7 +100,7 @@ void encode_record(const LayoutRecord& record, std::vector<uint8_t>& target, ker
     case RecordKind::kShard:
       append_varint(target, record.child_count);
       append_varint(target, record.block_bytes);
-      append_varint(target, record.tsize);
+      append_u64(target, record.tsize);
       break;
     case RecordKind::kFile:
       append_varint(target, record.file_bytes);
@@ -153,7 +153,7 @@ bool RecordDecoder::take_body(LayoutRecord& record, bool has_content) {
     case RecordKind::kShard:
       if (!take_varint(number) || number > UINT32_MAX) return false;
       record.child_count = static_cast<uint32_t>(number);
-      return take_varint(record.block_bytes) && take_varint(record.tsize);
+      return take_varint(record.block_bytes) && take_u64(record.tsize);
     case RecordKind::kFile:
       if (!take_varint(record.file_bytes)) return false;
       if (!has_content) return true;
@@ -183,8 +183,11 @@ bool RecordDecoder::take_block(LayoutRecord& record) {
   block.is_file_data = (head & kFileData) != 0;
   block.is_unread = (head & kUnread) != 0;
   block.is_inline = (head & kInline) != 0;
-  if (!take_varint(number) || !take_bytes(number, block.cid) || !decode_cid(block.cid)) return false;
+  if (!take_varint(number) || !take_bytes(number, block.cid)) return false;
+  const auto cid = decode_cid(block.cid);
+  if (!cid || cid->is_identity() != block.is_inline) return false;
   if (!take_varint(record.block_bytes) || record.block_bytes > kStoreBlockBytesMax) return false;
+  if (block.is_inline && record.block_bytes != cid->multihash.digest.size()) return false;
   if (!take_varint(number) || number > UINT32_MAX) return false;
   record.child_count = static_cast<uint32_t>(number);
   if (block.is_dag_root && !take_u64(record.tsize)) return false;

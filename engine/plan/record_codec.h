@@ -2,7 +2,7 @@
 //
 //   record = kind flags [bucket] varint(name length) name body varint(class_index) [marks] [mtime or place]
 //   flags  = reference(bit 0) shadow(1) hamt(2) has_bucket(3) has_content(4) has_marks(5)
-//   body   = directory, shard: varint child_count, varint block_bytes, varint tsize
+//   body   = directory, shard: varint child_count, varint block_bytes, u64 tsize
 //            file:             varint file_bytes [32 bytes content]
 //            symlink:          varint length, target
 //            block:            role(bits 0-2) dag_root(3) file_data(4) unread(5) inline(6), varint length, CID,

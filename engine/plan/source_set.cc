@@ -154,8 +154,8 @@ BlockFile SourceSet::block_file(size_t source, ByteSpan cid) const {
 }
 
 std::string SourceSet::describe_block(size_t source, ByteSpan cid) const {
-  if (is_car(source)) return fmt::format("'{}'", printable(sources_[source].path));
-  return fmt::format("'{}/{}'", printable(repositories_[source]->blocks().directory().path()),
+  if (is_car(source)) return printable(sources_[source].path);
+  return fmt::format("{}/{}", printable(repositories_[source]->blocks().directory().path()),
                      printable(block_file(source, cid).path));
 }
 

@@ -55,7 +55,7 @@ class SourceSet {
   const io::File& car(size_t source) const { return directories_[source]; }
   bool is_standard_input(size_t source) const { return sources_[source].path == kStandardInput; }
   BlockFile block_file(size_t source, ByteSpan cid) const;
-  // "path" or "block of path", for messages.
+  // The path of the file that holds the block, for messages.
   std::string describe_block(size_t source, ByteSpan cid) const;
 
   // `tree_path` is a path in the packed tree (Inventory::path); "" is the root. Not for the root of joined sources.

@@ -13,6 +13,9 @@
 namespace piecework::engine {
 namespace {
 
+// What planning a batch keeps of each block in memory comes to at most 85 bytes.
+constexpr size_t kBlocksInBatchMax = size_t{16} << 20;
+
 // A root: an entry of the inventory, which has its CID, and the source that holds it.
 struct PlannedDag {
   EntryIndex entry = 0;
@@ -31,8 +34,9 @@ class SizeVisitor : public DagVisitor {
   bool visit(const VisitedBlock& block, bool) override {
     own.add(block.cid.bytes, 0);
     bytes += section_bytes(static_cast<uint32_t>(block.cid.bytes.size()), block.place.length_bytes);
-    return bytes <= limit_bytes_;
+    return bytes <= limit_bytes_ && !has_too_many();
   }
+  bool has_too_many() const { return batch_.size() + own.size() > kBlocksInBatchMax; }
   bool fits() const { return bytes <= limit_bytes_; }
 
   CidMap own;
@@ -119,7 +123,8 @@ class StorePlanner {
       const uint64_t left_bytes = capacity_bytes - std::min(capacity_bytes, batch_bytes + link_bytes);
       SizeVisitor size(batch, left_bytes);
       PIECEWORK_TRY(walk_stored_dag(*stores_.sources[dags_[i].source].store, root_of(dags_[i]), {}, walk_, size));
-      if (size.fits() && (is_first || !request_.options.one_item_per_piece)) {
+      if (is_first && size.has_too_many()) return too_many(dags_[i]);
+      if (size.fits() && !size.has_too_many() && (is_first || !request_.options.one_item_per_piece)) {
         batch.merge(size.own);
         batch_bytes += size.bytes + link_bytes;
         continue;
@@ -141,6 +146,13 @@ class StorePlanner {
     return Cid(*view);
   }
 
+  tl::unexpected<Error> too_many(const PlannedDag& dag) const {
+    return fail(
+        ErrorCode::kResourceExhausted, ErrorSide::kSource,
+        fmt::format("the DAG {} has more than {} blocks, too many for one piece; pack it from CARs of its parts",
+                    root_of(dag).text(), kBlocksInBatchMax));
+  }
+
   tl::unexpected<Error> too_large(const PlannedDag& dag) const {
     return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
                 fmt::format("the DAG {} does not fit a piece of {}: choose a larger --piece-size", root_of(dag).text(),
@@ -158,7 +170,14 @@ class StorePlanner {
     if (request_.options.one_item_per_piece) return add_bare_batch(writer, range, records, classes);
     PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(inventory_, classes, request_.options.profile, range));
     PIECEWORK_TRY(writer.add_batch(layout, &records));
-    return records.status();
+    PIECEWORK_TRY(records.status());
+    const uint64_t car_bytes = writer.last_batch().totals.car_bytes;
+    if (car_bytes <= request_.options.payload_bytes_max) return {};
+    return fail(
+        ErrorCode::kUnsupported, ErrorSide::kSource,
+        fmt::format("the directory around the roots of batch {} takes more than was reckoned ({} bytes in all): "
+                    "use --one-item-per-piece",
+                    writer.last_batch().batch, car_bytes));
   }
 
   // One DAG by itself: its root is the piece's.

@@ -1,8 +1,10 @@
 #include "engine/record/checkpoint_file.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -84,7 +86,9 @@ Status CheckpointFile::go_on(const CheckpointSummary& summary, const CheckpointS
     last_mark_car_bytes_ = summary.marked->car_bytes;
     encoder.add_mark(summary.marked->number);
   }
-  return write_out(encoder);
+  PIECEWORK_TRY(write_out(encoder));
+  // The mark stood behind what was cut off: a second power cut must not find the log without it.
+  return summary.marked ? sync_log() : Status();
 }
 
 Status CheckpointFile::write_out(CheckpointEncoder& encoder) {
@@ -154,6 +158,7 @@ Status CheckpointFile::finish_mark() {
   const std::unique_ptr<Syncs> syncs = std::move(syncs_);
   for (const io::Operation& operation : syncs->operations) {
     if (operation.result.ok()) continue;
+    invalidate();
     return tl::unexpected<Error>(io::operation_error(operation, ErrorSide::kDestination, "a temporary file"));
   }
   CheckpointEncoder encoder(chain_);
@@ -162,12 +167,24 @@ Status CheckpointFile::finish_mark() {
   if (marked_ && marked_->number != last_->number) dead_bytes_ += marked_->length_bytes;
   marked_ = std::exchange(marking_, std::nullopt);
   kill_point("checkpoint.before_sync");
-  PIECEWORK_TRY(file_.sync_data());
+  PIECEWORK_TRY(sync_log());
   kill_point("checkpoint.after_sync");
   if (!is_name_durable_) PIECEWORK_TRY(directory_.sync());
   is_name_durable_ = true;
   return {};
 }
+
+// Not PublishedFile::sync_data(): that would remove the name, and with it the lock that keeps other attempts away.
+Status CheckpointFile::sync_log() {
+  if (::fdatasync(file_.fd()) == 0) return {};
+  const int sys_errno = errno;
+  invalidate();
+  return fail_errno(sys_errno, ErrorSide::kDestination, fmt::format("syncing '{}'", printable(file_.path())));
+}
+
+// After a failed sync nothing that the log says can be believed, not even by this boot: the kernel may have dropped the
+// pages and would report success the next time. Should this fail too, the attempt is discarded right after.
+void CheckpointFile::invalidate() { static_cast<void>(file_.resize(0)); }
 
 Status CheckpointFile::settle() {
   if (syncs_) syncs_->wait();

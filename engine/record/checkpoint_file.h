@@ -60,6 +60,8 @@ class CheckpointFile : public CheckpointSink {
     uint64_t length_bytes = 0;
   };
 
+  Status sync_log();
+  void invalidate();
   Status write_out(CheckpointEncoder& encoder);
   Status start_mark(const PieceCheckpoint& checkpoint);
   Status finish_mark();

@@ -13,6 +13,9 @@ using Role = StoredBlock::Role;
 using Kind = StoreNode::Kind;
 
 constexpr size_t kNameBytesMax = 255;
+// Deeper and longer than any file system takes; a hostile DAG could fill memory, or a table of files, with either.
+constexpr size_t kDepthMax = 10'000;
+constexpr size_t kPathBytesMax = 4096;
 
 // A node with links whose children are being walked.
 struct Frame {
@@ -21,6 +24,7 @@ struct Frame {
   BlockPlace place;
   uint64_t links_done = 0;
   std::string name;
+  size_t path_bytes = 0;      // of the path of what is below it
   bool has_no_paths = false;  // below it nothing is listed
   unsigned level = 0;         // of a shard below its directory's root shard
 };
@@ -71,6 +75,7 @@ class StoredDagWalk {
   // A block by its link: decides what it is, tells the visitor, and goes below it.
   Status meet(VisitedBlock& block, const Expected& expected) {
     const bool has_path = can_be_listed(block);
+    PIECEWORK_TRY(check_codec(block.cid));
     const bool known = visitor_.is_known(block.cid);
     if (known && !visitor_.wants_known()) return {};
     PIECEWORK_ASSIGN(block.place, place_of(block.cid));
@@ -79,7 +84,7 @@ class StoredDagWalk {
       PIECEWORK_TRY(check_leaf(block, expected));
       block.role = leaf_role(has_path);
       if (!has_path) block.name = {};
-      block.is_file_data = block.role == Role::kFile || block.role == Role::kFilePart;
+      block.is_file_data = true;  // raw, or a leaf of a file
       block.file_bytes = block.role == Role::kFile ? block.place.length_bytes : 0;
       block.tsize = block.place.length_bytes;
       ended_ = !visitor_.visit(block, known);
@@ -90,8 +95,13 @@ class StoredDagWalk {
     describe(block, *node, has_path);
     ended_ = !visitor_.visit(block, known);
     if (known || ended_ || node->link_count() == 0) return {};
-    Frame frame{std::move(node), Cid(block.cid), block.place, 0, std::string(block.name), !has_path};
-    frame.has_no_paths = frame.has_no_paths || block.role == Role::kOther;
+    if (frames_.size() == kDepthMax) {
+      return fail(ErrorCode::kUnsupported, ErrorSide::kSource,
+                  fmt::format("{}: the DAG is more than {} nodes deep", cid_text(block.cid.bytes), kDepthMax));
+    }
+    Frame frame{.node = std::move(node), .cid = Cid(block.cid), .place = block.place, .name = std::string(block.name)};
+    frame.path_bytes = (frames_.empty() ? 0 : frames_.back().path_bytes + 1) + block.name.size();
+    frame.has_no_paths = !has_path || block.role == Role::kOther;
     frame.level = expected.is_sub_shard ? frames_.back().level + 1 : 0;
     resident_bytes_ += frame.node->data_bytes();
     frames_.push_back(std::move(frame));
@@ -100,7 +110,9 @@ class StoredDagWalk {
   }
 
   bool can_be_listed(const VisitedBlock& block) const {
-    return (frames_.empty() || !frames_.back().has_no_paths) && block.name.size() <= kNameBytesMax;
+    if (block.name.size() > kNameBytesMax) return false;
+    return frames_.empty() ||
+           (!frames_.back().has_no_paths && frames_.back().path_bytes + 1 + block.name.size() <= kPathBytesMax);
   }
 
   Role leaf_role(bool has_path) const {
@@ -134,6 +146,15 @@ class StoredDagWalk {
         break;
     }
     if (block.role == Role::kFile || block.role == Role::kSymlink) block.file_bytes = node.content_bytes();
+  }
+
+  // A block whose links are unknown cannot be packed: what is below it would be left out without a word.
+  Status check_codec(const CidView& cid) const {
+    if (is_walked_codec(cid.codec)) return {};
+    return fail(
+        ErrorCode::kUnsupported, ErrorSide::kSource,
+        fmt::format("{}: its codec 0x{:x} is not known, so nobody can tell what it links to; leave its root out",
+                    here(cid, {}), cid.codec));
   }
 
   bool is_leaf(VisitedBlock& block, std::optional<uint64_t> content_bytes) const {

@@ -2,7 +2,8 @@
 //
 // Only blocks that may have links are read, and hashed. A dag-pb child of a UnixFS file whose length is exactly that of
 // a leaf with its block size is taken for one unread, and checked when it is packed. What is below a node that is not
-// UnixFS, or that has a name no file system can hold, has no path: its blocks are kept, and not listed as files.
+// UnixFS, or that has a name or path no file system can hold, has no path: its blocks are kept, and not listed as
+// files.
 //
 // An identity CID is a block like others, whose data the CID brings along: `dag export` writes a section for it.
 //
@@ -52,8 +53,9 @@ struct DagWalkOptions {
 };
 
 // Walks the DAG of `root`, whose name is `name`. Errors (source): kCorrupt, naming the CID and the path in the DAG, for
-// a block that is missing, is not what its CID names, or whose links cannot be read; kUnsupported for a block longer
-// than kStoreBlockBytesMax; the store's; kCancelled. A visitor that ends the walk is no error.
+// a block that is missing, is not what its CID names, or whose links cannot be read; kUnsupported for a codec whose
+// links are not known, a block longer than kStoreBlockBytesMax, more than 10,000 levels; the store's; kCancelled. A
+// visitor that ends the walk is no error.
 Status walk_stored_dag(BlockStore& store, const Cid& root, std::string_view name, const DagWalkOptions& options,
                        DagVisitor& visitor);
 

@@ -131,7 +131,6 @@ class Kills(Case):
             self.fail("it never ended")
         self.assertGreater(kill_count, 1)
         piece = harness.Finished(command, 0, out, message).json()["pieces"][0]
-        self.assertGreater(piece["resumed_bytes"], self.expected["payload_bytes"] // 3)
         self.assertEqual(piece["piece_cid_v2"], self.expected["piece_cid_v2"])
         self.assertEqual([n for n in harness.files_below(self.out) if n.endswith(".tmp")], [])
         self.check(harness.run("verify", self.out), 0)
