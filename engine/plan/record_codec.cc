@@ -25,6 +25,7 @@ enum BlockFlags : uint8_t {
   kFileData = 1 << 4,
   kUnread = 1 << 5,
   kInline = 1 << 6,
+  kKnownBlockFlags = (1 << 7) - 1,
 };
 
 constexpr auto kLastKind = RecordKind::kBlock;
@@ -177,7 +178,7 @@ bool RecordDecoder::take_block(LayoutRecord& record) {
   uint64_t number = 0;
   if (!take_bytes(1, bytes)) return false;
   const uint8_t head = bytes[0];
-  if ((head & kRoleMask) > static_cast<uint8_t>(kLastRole)) return false;
+  if ((head & ~kKnownBlockFlags) != 0 || (head & kRoleMask) > static_cast<uint8_t>(kLastRole)) return false;
   block.role = static_cast<StoredBlock::Role>(head & kRoleMask);
   block.is_dag_root = (head & kDagRoot) != 0;
   block.is_file_data = (head & kFileData) != 0;
@@ -211,7 +212,7 @@ bool RecordDecoder::take_place(StoredBlock& block) {
 
 bool RecordDecoder::take_marks(LayoutRecord& record) {
   uint64_t count = 0;
-  if (!take_varint(count) || count > rest_.size()) return false;  // a mark takes at least one byte
+  if (!take_varint(count) || count == 0 || count > rest_.size()) return false;  // a mark takes at least one byte
   marks_.clear();
   for (uint64_t i = 0; i < count; ++i) {
     uint64_t value = 0;
@@ -238,6 +239,7 @@ Result<LayoutRecord> RecordDecoder::next(kernels::Sha256& digest) {
   record.is_shadow = (flags & kShadow) != 0;
   record.is_hamt = (flags & kHamt) != 0;
   if ((flags & ~kKnownFlags) != 0) return damaged();
+  if ((flags & kHasContent) != 0 && record.kind != RecordKind::kFile) return damaged();
   if ((flags & kHasBucket) != 0) {
     if (!take_bytes(1, bytes)) return damaged();
     record.bucket = bytes[0];

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """CARs as sources: CIDs are kept, sections come out in depth-first order, what is malformed gets its verdict."""
+import hashlib
 import json
 import shutil
 import sys
@@ -24,6 +25,30 @@ POLICY = {
     "57-no-blocks.car": 65,
     "b4-missing-child.car": 65,
 }
+
+
+def varint(number):
+    encoded = bytearray()
+    while number >= 0x80:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes(encoded + bytes([number]))
+
+
+def cid(codec, data):
+    return b"\x01" + varint(codec) + b"\x12\x20" + hashlib.sha256(data).digest()
+
+
+def car(root, *blocks):
+    """A CARv1 of (CID, data) pairs."""
+    header = b"\xa2\x65roots\x81\xd8\x2a\x58" + bytes([len(root) + 1]) + b"\x00" + root + b"\x67version\x01"
+    return varint(len(header)) + header + b"".join(varint(len(c) + len(d)) + c + d for c, d in blocks)
+
+
+def directory(name, child, child_bytes):
+    """A UnixFS directory with one entry."""
+    link = b"\x0a" + varint(len(child)) + child + b"\x12" + varint(len(name)) + name + b"\x18" + varint(child_bytes)
+    return b"\x12" + varint(len(link)) + link + b"\x0a\x02\x08\x01"
 
 
 class CarSources(harness.TestCase):
@@ -68,6 +93,52 @@ class CarSources(harness.TestCase):
         self.check(harness.run("pack", "-", "--out", self.out, stdin=car.read_bytes()[:-1]), 65)
         # A plan of it could not be packed later.
         self.check(harness.run("plan", "-", "--out", self.temp / "plan", stdin=car.read_bytes()), 64)
+
+    def test_a_codec_whose_links_nobody_knows_is_refused(self):
+        data = b"some dag-jose"
+        root = cid(0x85, data)
+        (self.temp / "jose.car").write_bytes(car(root, (root, data)))
+        finished = self.check(harness.run("pack", self.temp / "jose.car", "--out", self.out), 65)
+        self.assertIn("0x85", finished.err.decode())
+
+    def test_depth_and_paths_are_bounded(self):
+        """12,000 directories inside each other are refused; names that make a path too long are packed, not listed."""
+        for count, name, code in ((12_000, b"d", 65), (100, b"n" * 250, 0)):
+            with self.subTest(count=count):
+                leaf = b"content"
+                blocks = [(cid(0x55, leaf), leaf)]
+                for _ in range(count):
+                    node = directory(name, blocks[-1][0], 1)
+                    blocks.append((cid(0x70, node), node))
+                source = self.temp / f"{count}.car"
+                source.write_bytes(car(blocks[-1][0], *reversed(blocks)))
+                out = self.temp / f"out-{count}"
+                finished = self.check(harness.run("pack", source, "--out", out, "--json"), code)
+                if code == 0:
+                    piece = finished.json()["pieces"][0]
+                    self.assertEqual(Path(piece["car"]).read_bytes(), source.read_bytes())
+                    self.assertEqual(harness.file_rows(out, piece), [])
+
+    def test_a_source_of_another_kind_than_planned(self):
+        source = self.temp / "x.car"
+        shutil.copy(PUBLIC / "basic.unixfs-v1-2025.car", source)
+        self.check(harness.run("plan", source, "--out", self.temp / "plan"), 0)
+        source.unlink()
+        source.mkdir()
+        self.check(harness.run("pack", "--plan", self.temp / "plan", "--all", "--out", self.out), 66)
+
+    def test_store_flags_are_for_stores(self):
+        harness.make_tree(self.temp / "files", {"a": b"a"})
+        (self.temp / "roots").write_text("")
+        for flags in (("--one-item-per-piece",), ("--roots", self.temp / "roots")):
+            self.check(harness.run("pack", self.temp / "files", *flags, "--out", self.out), 64)
+
+    def test_an_inline_root_among_several_cars(self):
+        inline = b"\x01\x55\x00\x05hello"
+        (self.temp / "roots").write_text("f" + inline.hex() + "\n")
+        piece = self.pack_one(PUBLIC / "basic.unixfs-v1-2025.car", PUBLIC / "basic.tiny.car", "--roots",
+                              self.temp / "roots", "--out", self.out)
+        self.assertEqual(piece["block_count"], 2)  # it, and the directory that names its CAR
 
     def test_blocks_may_lie_in_another_car(self):
         """The sections of a golden CAR dealt out to two CARs: only together they hold the DAG."""

@@ -163,6 +163,8 @@ def files_below(root):
 def file_rows(out, piece):
     """The rows of <piece>.files.ndjson.zst, in order."""
     table = Path(out) / f"{piece['piece_cid_v1']}.files.ndjson.zst"
+    if table.stat().st_size == 0:
+        return []
     lines = subprocess.run(["zstd", "-dc", str(table)], capture_output=True, check=True).stdout.splitlines()
     return [json.loads(line) for line in lines]
 
