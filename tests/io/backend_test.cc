@@ -186,15 +186,16 @@ TEST_P(BackendTest, ReadingADirectoryOrAClosedDescriptorFails) {
   EXPECT_EQ(run(read).sys_errno, EBADF);
 }
 
-// The process's own memory is a file with a hole: what is before it comes as a short read, then EIO. As from bad
-// sectors.
+// The process's own memory is a file that cannot be read where a mapping reaches beyond the end of what it maps: what
+// is before comes as a short read, then EIO. As from bad sectors.
 TEST_P(BackendTest, AShortReadBeforeAnErrorIsCounted) {
   const size_t page_bytes = page_size_bytes();
-  auto* pages = static_cast<uint8_t*>(
-      ::mmap(nullptr, 2 * page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  const UniqueFd one_page = open_rw("page");
+  ASSERT_EQ(::ftruncate(one_page.get(), static_cast<off_t>(page_bytes)), 0);
+  auto* pages =
+      static_cast<uint8_t*>(::mmap(nullptr, 2 * page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, one_page.get(), 0));
   ASSERT_NE(pages, MAP_FAILED);
   paint({pages, page_bytes});
-  ASSERT_EQ(::munmap(pages + page_bytes, page_bytes), 0);
   const UniqueFd memory(::open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
   if (!memory.is_open()) GTEST_SKIP() << "/proc/self/mem cannot be read here";
   std::vector<uint8_t> bytes(2 * page_bytes);
@@ -203,7 +204,7 @@ TEST_P(BackendTest, AShortReadBeforeAnErrorIsCounted) {
   EXPECT_EQ(run(read).sys_errno, EIO);
   EXPECT_EQ(read.result.done_bytes, page_bytes);
   EXPECT_TRUE(std::equal(pages, pages + page_bytes, bytes.begin()));
-  ::munmap(pages, page_bytes);
+  ::munmap(pages, 2 * page_bytes);
 }
 
 TEST_P(BackendTest, AShortWriteIsContinuedUntilItsErrorComes) {
