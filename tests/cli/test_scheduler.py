@@ -275,6 +275,8 @@ class Limits(harness.TestCase):
                 self.check(finished, 71)
 
     def test_descriptors_that_run_out(self):
+        if harness.has_undefined_sanitizer():
+            self.skipTest("the sanitizer looks at objects through a pipe, and calls them invalid where it gets none")
         source = self.temp / "source"
         harness.make_tree(source, {"file": b"content" * 100})
         limited = ("sh", "-c", 'ulimit -n 8 && exec "$@"', "sh")

@@ -75,6 +75,11 @@ def supported_variants(kernel=None):
     return names
 
 
+def has_undefined_sanitizer():
+    """Whether the binary was built with UndefinedBehaviorSanitizer."""
+    return b"__ubsan_handle" in Path(BINARY).read_bytes()
+
+
 def unprivileged(test):
     """A wrapper under which file permissions hold; skips the test where there is none."""
     if os.geteuid() != 0:
