@@ -108,6 +108,7 @@ class DagFiller {
   DoneNode done_node(const Digest32& digest, bool is_raw) const;
   Status keep_class(const SectionEvent& event, const Digest32& digest, bool is_raw, bool has_parts_elsewhere);
   Status list_file(std::string_view name, PackedKind kind, const DoneNode& node, uint64_t size_bytes, bool has_more);
+  DoneNode stored_node(const SectionEvent& event) const;
   Status stored_block(const SectionEvent& event);
   Status stored_exit();
   Status stored_reference(const SectionEvent& event);

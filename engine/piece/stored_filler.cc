@@ -13,22 +13,31 @@ namespace {
 
 bool is_file_root(const SectionEvent& event) { return event.role == Role::kFile || event.role == Role::kSymlink; }
 
+ByteRange section_of(const SectionEvent& event) {
+  return {event.offset_bytes, event.offset_bytes + event.header_bytes + event.block_bytes};
+}
+
 PackedKind packed_kind(const SectionEvent& event) {
   return event.role == Role::kSymlink ? PackedKind::kSymlink : PackedKind::kFile;
 }
 
 }  // namespace
 
-Status DagFiller::stored_block(const SectionEvent& event) {
+DagFiller::DoneNode DagFiller::stored_node(const SectionEvent& event) const {
   const std::string_view cid = run_->target(event);
   DoneNode node;
   node.cid_bytes = cid.size();
   std::memcpy(node.cid, cid.data(), cid.size());
-  const ByteRange section{event.offset_bytes, event.offset_bytes + event.header_bytes + event.block_bytes};
+  return node;
+}
+
+Status DagFiller::stored_block(const SectionEvent& event) {
+  const DoneNode node = stored_node(event);
+  const ByteRange section = section_of(event);
   walk_end_bytes_ = section.end;
   const ByteSpan block =
       ByteSpan(run_->bytes()).subspan(event.offset_bytes - run_->begin_bytes + event.header_bytes, event.block_bytes);
-  spool_section(event, as_bytes(cid), event.is_file_data ? ByteSpan() : block, event.is_file_data);
+  spool_section(event, {node.cid, node.cid_bytes}, event.is_file_data ? ByteSpan() : block, event.is_file_data);
   ++block_count_;
   if (in_file_ && !is_file_root(event))
     add_file_section(section);
@@ -59,11 +68,8 @@ Status DagFiller::stored_exit() {
 
 // A block that is written elsewhere in this CAR; what is below it is found through it.
 Status DagFiller::stored_reference(const SectionEvent& event) {
-  const std::string_view cid = run_->target(event);
-  DoneNode node;
-  node.cid_bytes = cid.size();
-  std::memcpy(node.cid, cid.data(), cid.size());
-  const ByteRange section{event.offset_bytes, event.offset_bytes + event.header_bytes + event.block_bytes};
+  const DoneNode node = stored_node(event);
+  const ByteRange section = section_of(event);
   const std::string_view name = run_->name(event);
   if (in_file_) {
     add_file_section(section);
