@@ -23,6 +23,7 @@ constexpr std::string_view kCompactedLog = "checkpoint-new";
 constexpr std::string_view kCar = "car";
 constexpr std::string_view kSpool = "spool";
 constexpr std::string_view kLines = "lines";
+constexpr std::string_view kExternalList = "external";
 constexpr std::string_view kMadeAtTheEnd[] = {"tree", "nodes", "files", kCompactedLog};
 constexpr std::string_view kAllButLog[] = {kCar, kSpool, kLines, "tree", "nodes", "files", kCompactedLog};
 
@@ -138,13 +139,14 @@ Status PackAttempt::remove_leftovers(const AttemptScope& scope) {
   return {};
 }
 
-Result<io::PublishedFile> PackAttempt::open_temporary(std::string_view extension, Mode mode) const {
+Result<io::PublishedFile> PackAttempt::open_temporary(const io::OutputDirectory& directory, std::string_view extension,
+                                                      Mode mode) const {
   // Locked: a process that was killed closes one file after the other, and the kernel may still have operations of it
   // in flight. What they write must not come after what this attempt writes.
   const Clock::time_point begin = Clock::now();
   for (;;) {
     PIECEWORK_ASSIGN(std::optional<io::PublishedFile> file,
-                     io::PublishedFile::open(scope_->output, what_of(name_, extension), mode));
+                     io::PublishedFile::open(directory, what_of(name_, extension), mode));
     if (file) return std::move(*file);
     const bool is_stopped = scope_->stop != nullptr && scope_->stop->load();
     if (is_stopped || Clock::now() - begin > kAttemptPatience) break;
@@ -152,17 +154,22 @@ Result<io::PublishedFile> PackAttempt::open_temporary(std::string_view extension
   }
   return fail(ErrorCode::kCancelled, ErrorSide::kInternal,
               fmt::format("'{}' is still in use by an attempt that ends; run again",
-                          printable(scope_->output.path_of(io::temporary_name(what_of(name_, extension))))));
+                          printable(directory.path_of(io::temporary_name(what_of(name_, extension))))));
+}
+
+Result<io::PublishedFile> PackAttempt::open_external_list() const {
+  return open_temporary(scope_->receipts, kExternalList, Mode::kFresh);
 }
 
 Result<io::PublishedFile> PackAttempt::open_sidecar(std::string_view extension) const {
-  return open_temporary(extension, Mode::kFresh);
+  return open_temporary(scope_->output, extension, Mode::kFresh);
 }
 
 Status PackAttempt::remove_temporaries(std::span<const std::string_view> extensions) const {
   for (const std::string_view extension : extensions) {
     PIECEWORK_TRY(scope_->output.remove(io::temporary_name(what_of(name_, extension))));
   }
+  PIECEWORK_TRY(scope_->receipts.remove(io::temporary_name(what_of(name_, kExternalList))));
   return scope_->receipts.remove(io::temporary_name(name_));
 }
 
@@ -183,14 +190,14 @@ Result<bool> PackAttempt::adopt_files(bool store_car) {
   const auto fits = [](const io::FileStamp& stamp, uint64_t inode, uint64_t size_bytes_min) {
     return stamp.inode == inode && stamp.size_bytes >= size_bytes_min;
   };
-  PIECEWORK_ASSIGN(spool_, open_temporary(kSpool, Mode::kAdopt));
-  PIECEWORK_ASSIGN(lines_, open_temporary(kLines, Mode::kAdopt));
+  PIECEWORK_ASSIGN(spool_, open_temporary(scope_->output, kSpool, Mode::kAdopt));
+  PIECEWORK_ASSIGN(lines_, open_temporary(scope_->output, kLines, Mode::kAdopt));
   PIECEWORK_ASSIGN(const io::FileStamp spool, spool_->stamp());
   PIECEWORK_ASSIGN(const io::FileStamp lines, lines_->stamp());
   bool all_fit = fits(spool, header.spool_inode, state_->spool_bytes) &&
                  fits(lines, header.file_table_inode, state_->file_table_bytes);
   if (store_car) {
-    PIECEWORK_ASSIGN(car_, open_temporary(kCar, Mode::kAdopt));
+    PIECEWORK_ASSIGN(car_, open_temporary(scope_->output, kCar, Mode::kAdopt));
     PIECEWORK_ASSIGN(const io::FileStamp car, car_->stamp());
     // The last page of what is committed is in the state, not in the file.
     const uint64_t size_bytes_min = state_->is_complete ? state_->car_bytes : align_down(state_->car_bytes, kPageBytes);
@@ -213,10 +220,10 @@ Status PackAttempt::start_anew(bool store_car) {
   // The log goes first: what it describes is not there any more.
   PIECEWORK_TRY(log_.resize(0));
   PIECEWORK_TRY(remove_temporaries(kAllButLog));
-  PIECEWORK_ASSIGN(spool_, open_temporary(kSpool, Mode::kFresh));
-  PIECEWORK_ASSIGN(lines_, open_temporary(kLines, Mode::kFresh));
+  PIECEWORK_ASSIGN(spool_, open_temporary(scope_->output, kSpool, Mode::kFresh));
+  PIECEWORK_ASSIGN(lines_, open_temporary(scope_->output, kLines, Mode::kFresh));
   if (store_car) {
-    PIECEWORK_ASSIGN(car_, open_temporary(kCar, Mode::kFresh));
+    PIECEWORK_ASSIGN(car_, open_temporary(scope_->output, kCar, Mode::kFresh));
     car_->keep_temporary();
   }
   spool_->keep_temporary();

@@ -68,6 +68,8 @@ class PackAttempt {
   io::PublishedFile& lines() { return *lines_; }
   // A new temporary ("tree", "nodes", "files") of this attempt; an earlier one is removed.
   Result<io::PublishedFile> open_sidecar(std::string_view extension) const;
+  // The same for the list that lies with the receipt.
+  Result<io::PublishedFile> open_external_list() const;
 
   // After a stop: the temporaries stay where there is a checkpoint to go on from, else they go.
   Status stop();
@@ -77,7 +79,8 @@ class PackAttempt {
  private:
   PackAttempt(const AttemptScope& scope, std::string name, io::PublishedFile log);
   Result<bool> adopt_files(bool store_car);
-  Result<io::PublishedFile> open_temporary(std::string_view extension, io::PublishedFile::Mode mode) const;
+  Result<io::PublishedFile> open_temporary(const io::OutputDirectory& directory, std::string_view extension,
+                                           io::PublishedFile::Mode mode) const;
   Status remove_temporaries(std::span<const std::string_view> extensions) const;
 
   const AttemptScope* scope_;

@@ -10,6 +10,7 @@
 #include "engine/pack_attempt.h"
 #include "engine/pack_limits.h"
 #include "engine/piece/segment_tree.h"
+#include "engine/record/external_list.h"
 #include "engine/record/sidecar_content.h"
 #include "io/scratch_file.h"
 #include "kernels/base/kill_point.h"
@@ -85,6 +86,10 @@ Receipt make_receipt(const PlanSummary& plan, const PlannedBatch& batch, const P
   for (const SkippedItem& item : plan.skipped) {
     if (item.batch == batch.batch) receipt.skipped.push_back(item);
   }
+  for (const PlannedPart& part : batch.role.parts) {
+    receipt.parts.push_back({part.path, part.item_path, part.cid.text()});
+  }
+  receipt.codec_guessed = plan.options.all_blocks;
   return receipt;
 }
 
@@ -209,7 +214,18 @@ class BatchPacker {
     NodesSpool spool(attempt_.spool());
     const uint64_t first_section_bytes = car_v1_header_bytes(piece.root_cid.size());
     PIECEWORK_ASSIGN(receipt.nodes, spool.finish(piece.spool_bytes, first_section_bytes, *nodes_, settings_.stop));
+    if (planned_.totals.external_count > 0) PIECEWORK_TRY(list_external(receipt));
     return receipt;
+  }
+
+  Status list_external(Receipt& receipt) {
+    PIECEWORK_ASSIGN(external_, attempt_.open_external_list());
+    PIECEWORK_ASSIGN(BatchReader records, plan_.read_batch(planned_.batch));
+    ExternalListWriter list(*external_);
+    PIECEWORK_TRY(list.add_records(records, settings_.stop));
+    PIECEWORK_ASSIGN(receipt.external, list.finish());
+    receipt.external_count = list.count();
+    return {};
   }
 
   Status publish_files(const Receipt& receipt) {
@@ -222,7 +238,9 @@ class BatchPacker {
     PIECEWORK_TRY(check_stop());
     PIECEWORK_TRY(publish(output_, *tree_, tree_name(receipt.piece_cid_v1), nullptr, false));
     PIECEWORK_TRY(publish(output_, *nodes_, nodes_name(receipt.piece_cid_v1), &receipt.nodes, true));
-    return publish(output_, *files_, files_name(receipt.piece_cid_v1), &receipt.files, false);
+    PIECEWORK_TRY(publish(output_, *files_, files_name(receipt.piece_cid_v1), &receipt.files, false));
+    if (!external_) return {};
+    return publish(receipts_, *external_, external_list_name(receipt.batch), &receipt.external, false);
   }
 
   Status publish_receipt(const Receipt& receipt) {
@@ -249,6 +267,7 @@ class BatchPacker {
   std::optional<io::PublishedFile> tree_;
   std::optional<io::PublishedFile> nodes_;
   std::optional<io::PublishedFile> files_;
+  std::optional<io::PublishedFile> external_;
 };
 
 }  // namespace
@@ -267,7 +286,7 @@ Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet
   std::optional<Receipt> earlier;
   const auto is_done_by_now = [&]() -> Result<bool> {
     PIECEWORK_ASSIGN(earlier, read_receipt(receipts, summary.digest_text(), batch));
-    return earlier ? is_done(output, *earlier, settings.store_car) : Result<bool>(false);
+    return earlier ? is_done(output, receipts, *earlier, settings.store_car) : Result<bool>(false);
   };
   PIECEWORK_ASSIGN(bool done, is_done_by_now());
   if (!done) {

@@ -77,6 +77,8 @@ Status print_verify_json(const Checked& checked) {
                {"problem_count", report.problems.count()},
                {"warnings", findings_json(report.warnings)},
                {"warning_count", report.warnings.count()},
+               {"external", findings_json(report.external)},
+               {"external_count", report.external.count()},
                {"receipt_count", report.receipt_count},
                {"car_count", report.car_count},
                {"block_count", report.block_count},
@@ -120,6 +122,10 @@ Status print_verify_text(const Checked& checked) {
     text += fmt::format("receipts      {}\nCARs          {}\n", report.receipt_count, report.car_count);
   text += fmt::format("blocks        {}\nCAR bytes     {} ({})\n", report.block_count, report.car_bytes,
                       format_bytes(report.car_bytes));
+  if (report.external.count() > 0) {
+    text += fmt::format("external      {} links to blocks that are elsewhere on purpose, first {} {}\n",
+                        report.external.count(), report.external.kept()[0].cid, report.external.kept()[0].actual);
+  }
   text += report.ok() ? "ok\n" : fmt::format("not ok: {} problems\n", report.problems.count());
   return print_text(text);
 }

@@ -31,6 +31,17 @@ struct StoredBlock {
   bool is_file_data = false;  // its block is content of a file: left out of <piece>.nodes
   bool is_unread = false;     // taken for a leaf by its length alone; that it has no links is checked when it is packed
   bool is_inline = false;     // an identity CID: its data is in the CID, no store has it
+
+  // Why a block that is linked is not in this CAR. Of such a record only the CID and the next two fields count.
+  enum class External : uint8_t {
+    kNo,
+    kPart,     // in the piece of another batch of the plan, `external_batch`
+    kMissing,  // the source does not have it (--partial)
+    kKnown,    // in an earlier piece (--known-grain block)
+  };
+  External external = External::kNo;
+  uint32_t external_batch = 0;
+
   ByteSpan cid;
   uint64_t first_offset_bytes = 0;  // on a reference: its section in the CAR
 
@@ -89,6 +100,7 @@ struct LayoutTotals {
   uint64_t duplicate_bytes = 0;  // of these, not written because equal bytes are in the batch already
   uint32_t class_count = 0;
   uint64_t stored_section_bytes_max = 0;  // the longest section of a store's block
+  uint64_t external_count = 0;             // links to blocks that are not in the CAR on purpose
 };
 
 }  // namespace piecework::engine

@@ -319,6 +319,10 @@ uint32_t RunBuilder::add_file(Run& run, std::shared_ptr<SharedFile> shared) {
 // A block of a store. Its CID is known, so nothing about it is ever late.
 RunBuilder::Step RunBuilder::place_block(Run& run) {
   const StoredBlock& block = record_->stored;
+  if (block.external != StoredBlock::External::kNo) {
+    finish_node(run);
+    return Step::kPlaced;
+  }
   const auto cid_bytes = static_cast<uint32_t>(block.cid.size());
   const bool is_written = !record_->is_reference;
   if (is_written && !fits(run, section_bytes(cid_bytes, record_->block_bytes))) return Step::kRunFull;

@@ -2,17 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "engine/layout/node_lengths.h"
 #include "engine/store/block_store.h"
-#include "kernels/base/endian.h"
 #include "kernels/base/varint.h"
 
 namespace piecework::engine {
 namespace {
 
-constexpr uint64_t kFormatVersion = 2;
+constexpr uint64_t kFormatVersion = 3;
 constexpr size_t kFrameBytes = 256 * 1024;
 // A frame holds whole records; the largest has a mark for every chunk of the largest file.
 constexpr uint64_t kFrameBytesMax = uint64_t{1} << 30;
@@ -27,125 +24,17 @@ constexpr char kSchema[] =
     " STRICT;"
     "CREATE TABLE batches(batch INTEGER PRIMARY KEY, digest BLOB NOT NULL, car_bytes INTEGER NOT NULL,"
     " block_count INTEGER NOT NULL, file_count INTEGER NOT NULL, source_bytes INTEGER NOT NULL,"
-    " duplicate_bytes INTEGER NOT NULL, class_count INTEGER NOT NULL, stored_section_bytes_max INTEGER NOT NULL) "
-    "STRICT;"
+    " duplicate_bytes INTEGER NOT NULL, class_count INTEGER NOT NULL, stored_section_bytes_max INTEGER NOT NULL,"
+    " external_count INTEGER NOT NULL, is_join INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE parts(batch INTEGER NOT NULL, position INTEGER NOT NULL, path BLOB NOT NULL, item_path BLOB NOT NULL,"
+    " cid BLOB NOT NULL, PRIMARY KEY(batch, position)) STRICT;"
     "CREATE TABLE records(batch INTEGER NOT NULL, sequence INTEGER NOT NULL, raw_bytes INTEGER NOT NULL,"
     " data BLOB NOT NULL, PRIMARY KEY(batch, sequence)) STRICT;"
     "BEGIN;";
 
-kernels::Sha256 batch_hasher(const PlanOptions& options) {
-  kernels::Sha256 hasher;
-  hasher.append(as_bytes("piecework batch 2\n"));
-  hasher.append(as_bytes(options.canonical_text()));
-  hasher.append(as_bytes("\n"));
-  return hasher;
-}
-
-Digest32 plan_digest(const PlanSummary& summary) {
-  kernels::Sha256 hasher;
-  hasher.append(as_bytes("piecework plan 2\n"));
-  hasher.append(as_bytes(summary.options.canonical_text()));
-  hasher.append(as_bytes("\n"));
-  for (const Source& source : summary.sources) {
-    uint8_t name_bytes[8];
-    store_le<uint64_t>(name_bytes, source.name.size());
-    hasher.append(name_bytes);
-    hasher.append(as_bytes(source.name));
-  }
-  for (const PlannedBatch& batch : summary.batches) hasher.append(batch.digest);
-  return hasher.finish();
-}
-
-void append_number(kernels::Sha256& hasher, uint64_t number) {
-  uint8_t bytes[8];
-  store_le<uint64_t>(bytes, number);
-  hasher.append(bytes);
-}
-
-void append_text(kernels::Sha256& hasher, std::string_view text) {
-  append_number(hasher, text.size());
-  hasher.append(as_bytes(text));
-}
-
-// Of what the plan's digest does not cover, because it follows from the records or does not decide bytes: receipts
-// repeat it, so an edited plan must not get through with it.
-Digest32 summary_digest(const PlanSummary& summary) {
-  kernels::Sha256 hasher;
-  hasher.append(as_bytes("piecework summary 1\n"));
-  append_number(hasher, summary.root_joins_sources);
-  append_number(hasher, summary.sources.size());
-  for (const Source& source : summary.sources) {
-    append_text(hasher, source.path);
-    append_number(hasher, static_cast<uint64_t>(source.kind));
-  }
-  append_number(hasher, summary.skipped.size());
-  for (const SkippedItem& item : summary.skipped) {
-    append_text(hasher, item.path);
-    append_text(hasher, item.reason);
-    append_number(hasher, item.batch);
-  }
-  for (const PlannedBatch& batch : summary.batches) {
-    const LayoutTotals& totals = batch.totals;
-    for (const uint64_t number :
-         {totals.car_bytes, totals.block_count, totals.file_count, totals.source_bytes, totals.duplicate_bytes,
-          uint64_t{totals.class_count}, totals.stored_section_bytes_max}) {
-      append_number(hasher, number);
-    }
-  }
-  return hasher.finish();
-}
-
-nlohmann::json options_to_json(const PlanOptions& options, bool root_joins_sources) {
-  const Profile& profile = options.profile;
-  return {{"profile", profile.name},
-          {"chunk_bytes", profile.chunk_bytes},
-          {"max_links", profile.max_links},
-          {"raw_leaves", profile.raw_leaves},
-          {"cid_version", profile.cid_version},
-          {"hamt_rule", profile.hamt_rule == HamtRule::kBlockBytes ? "block-bytes" : "links-bytes"},
-          {"hamt_threshold_bytes", profile.hamt_threshold_bytes},
-          {"dedup", dedup_name(options.dedup)},
-          {"items", item_policy_name(options.items)},
-          {"include_hidden", options.include_hidden},
-          {"one_item_per_piece", options.one_item_per_piece},
-          {"piece_size", options.piece_size_text},
-          {"payload_bytes_max", options.payload_bytes_max},
-          {"root_joins_sources", root_joins_sources}};
-}
-
 tl::unexpected<Error> damaged(const std::string& path, std::string_view what) {
   return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
               fmt::format("plan '{}': {}; make the plan again", printable(path), what));
-}
-
-Status options_from_json(const std::string& text, const std::string& path, PlanSummary& summary) {
-  // What nlohmann-json throws (missing keys, wrong types) means one thing: this is not a plan of ours.
-  try {
-    const nlohmann::json json = nlohmann::json::parse(text);
-    PlanOptions& options = summary.options;
-    Profile& profile = options.profile;
-    profile.name = json.at("profile").get<std::string>();
-    profile.chunk_bytes = json.at("chunk_bytes").get<uint64_t>();
-    profile.max_links = json.at("max_links").get<uint32_t>();
-    profile.raw_leaves = json.at("raw_leaves").get<bool>();
-    profile.cid_version = json.at("cid_version").get<uint8_t>();
-    profile.hamt_rule =
-        json.at("hamt_rule").get<std::string>() == "block-bytes" ? HamtRule::kBlockBytes : HamtRule::kLinksBytes;
-    profile.hamt_threshold_bytes = json.at("hamt_threshold_bytes").get<uint64_t>();
-    const Result<Dedup> dedup = dedup_by_name(json.at("dedup").get<std::string>());
-    const Result<ItemPolicy> items = item_policy_by_name(json.at("items").get<std::string>());
-    if (!check_profile(profile) || !dedup || !items) return damaged(path, "its options are none of this version");
-    options.dedup = *dedup;
-    options.items = *items;
-    options.include_hidden = json.at("include_hidden").get<bool>();
-    options.one_item_per_piece = json.at("one_item_per_piece").get<bool>();
-    options.piece_size_text = json.at("piece_size").get<std::string>();
-    options.payload_bytes_max = json.at("payload_bytes_max").get<uint64_t>();
-    summary.root_joins_sources = json.at("root_joins_sources").get<bool>();
-    return {};
-  } catch (const nlohmann::json::exception& error) {
-    return damaged(path, fmt::format("its options do not parse ({})", error.what()));
-  }
 }
 
 }  // namespace
@@ -205,13 +94,14 @@ Result<std::unique_ptr<PlanWriter>> PlanWriter::create(const std::string& path, 
   return writer;
 }
 
-Status PlanWriter::add_batch(BatchLayout& layout, DagRecords* dags) {
+Status PlanWriter::add_batch(BatchLayout& layout, DagRecords* dags, BatchRole role) {
   PlannedBatch batch;
+  batch.role = std::move(role);
   batch.batch = static_cast<uint32_t>(summary_.batches.size());
   sink_->begin(batch.batch, summary_.options);
   batch.totals = layout.emit(sink_.get(), dags);
   PIECEWORK_ASSIGN(batch.digest, sink_->end());
-  summary_.batches.push_back(batch);
+  summary_.batches.push_back(std::move(batch));
   return {};
 }
 
@@ -227,7 +117,7 @@ Result<PlanSummary> PlanWriter::finish(const Inventory& inventory, std::vector<S
     PIECEWORK_TRY(meta.bind_text(1, "digest").bind_text(2, to_hex(summary_.digest)).run());
     const std::string summary = to_hex(summary_digest(summary_));
     PIECEWORK_TRY(meta.bind_text(1, "summary").bind_text(2, summary).run());
-    const std::string options = options_to_json(summary_.options, summary_.root_joins_sources).dump();
+    const std::string options = options_to_json(summary_.options, summary_.root_joins_sources);
     PIECEWORK_TRY(meta.bind_text(1, "options").bind_text(2, options).run());
     PIECEWORK_ASSIGN(Statement source_row, database_.prepare("INSERT INTO sources VALUES(?, ?, ?, ?)"));
     for (size_t i = 0; i < summary_.sources.size(); ++i) {
@@ -241,17 +131,29 @@ Result<PlanSummary> PlanWriter::finish(const Inventory& inventory, std::vector<S
       skipped_row.bind(1, i).bind_blob(2, as_bytes(item.path)).bind_text(3, item.reason);
       PIECEWORK_TRY(skipped_row.bind(4, item.batch).run());
     }
-    PIECEWORK_ASSIGN(Statement batch_row, database_.prepare("INSERT INTO batches VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-    for (const PlannedBatch& batch : summary_.batches) {
-      const LayoutTotals& totals = batch.totals;
-      batch_row.bind(1, batch.batch).bind_blob(2, batch.digest).bind(3, totals.car_bytes).bind(4, totals.block_count);
-      batch_row.bind(5, totals.file_count).bind(6, totals.source_bytes).bind(7, totals.duplicate_bytes);
-      PIECEWORK_TRY(batch_row.bind(8, totals.class_count).bind(9, totals.stored_section_bytes_max).run());
-    }
   }
+  PIECEWORK_TRY(store_batches());
   PIECEWORK_TRY(database_.execute("COMMIT"));
   PIECEWORK_TRY(database_.close());
   return std::move(summary_);
+}
+
+Status PlanWriter::store_batches() {
+  PIECEWORK_ASSIGN(Statement row, database_.prepare("INSERT INTO batches VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  PIECEWORK_ASSIGN(Statement part_row, database_.prepare("INSERT INTO parts VALUES(?, ?, ?, ?, ?)"));
+  for (const PlannedBatch& batch : summary_.batches) {
+    const LayoutTotals& totals = batch.totals;
+    row.bind(1, batch.batch).bind_blob(2, batch.digest).bind(3, totals.car_bytes).bind(4, totals.block_count);
+    row.bind(5, totals.file_count).bind(6, totals.source_bytes).bind(7, totals.duplicate_bytes);
+    row.bind(8, totals.class_count).bind(9, totals.stored_section_bytes_max).bind(10, totals.external_count);
+    PIECEWORK_TRY(row.bind(11, batch.role.is_join).run());
+    for (size_t i = 0; i < batch.role.parts.size(); ++i) {
+      const PlannedPart& part = batch.role.parts[i];
+      part_row.bind(1, batch.batch).bind(2, i).bind_blob(3, as_bytes(part.path)).bind_blob(4, as_bytes(part.item_path));
+      PIECEWORK_TRY(part_row.bind_blob(5, part.cid.bytes()).run());
+    }
+  }
+  return {};
 }
 
 BatchReader::BatchReader(Statement rows, const PlannedBatch& batch, const PlanSummary& plan)
@@ -274,6 +176,7 @@ bool BatchReader::is_possible(const LayoutRecord& record) const {
     return !is_content || !holds_stores;
   }
   const StoredBlock& block = record.stored;
+  if (block.external == StoredBlock::External::kPart && block.external_batch >= batch_.batch) return false;
   if (block.source_index >= sources_->size() || !(*sources_)[block.source_index].is_store()) return false;
   const auto cid_bytes = static_cast<uint32_t>(block.cid.size());
   return record.is_reference || section_bytes(cid_bytes, record.block_bytes) <= totals.stored_section_bytes_max;
@@ -321,7 +224,9 @@ Status PlanReader::read_summary(const std::string& path) {
     return damaged(path, fmt::format("format '{}', expected {}", printable(format), kFormatVersion));
   }
   PIECEWORK_ASSIGN(const std::string options, value_of("options"));
-  PIECEWORK_TRY(options_from_json(options, path, summary_));
+  if (const Status parsed = options_from_json(options, summary_); !parsed) {
+    return damaged(path, parsed.error().message);
+  }
   PIECEWORK_ASSIGN(Statement sources, database_.prepare("SELECT name, path, kind FROM sources ORDER BY position"));
   for (;;) {
     PIECEWORK_ASSIGN(const bool row, sources.step());
@@ -338,6 +243,17 @@ Status PlanReader::read_summary(const std::string& path) {
     summary_.skipped.push_back({std::string(as_text(skipped.column_blob(0))), std::string(skipped.column_text(1)), 0,
                                 static_cast<uint32_t>(skipped.column_uint64(2))});
   }
+  PIECEWORK_TRY(read_batches(path));
+  summary_.digest = plan_digest(summary_);
+  PIECEWORK_ASSIGN(const std::string digest, value_of("digest"));
+  PIECEWORK_ASSIGN(const std::string summary, value_of("summary"));
+  if (digest != to_hex(summary_.digest) || summary != to_hex(summary_digest(summary_))) {
+    return damaged(path, "it does not match its own digest");
+  }
+  return {};
+}
+
+Status PlanReader::read_batches(const std::string& path) {
   PIECEWORK_ASSIGN(Statement batches, database_.prepare("SELECT * FROM batches ORDER BY batch"));
   for (;;) {
     PIECEWORK_ASSIGN(const bool row, batches.step());
@@ -350,19 +266,28 @@ Status PlanReader::read_summary(const std::string& path) {
     std::copy(digest.begin(), digest.end(), batch.digest.begin());
     batch.totals = {batches.column_uint64(2), batches.column_uint64(3), batches.column_uint64(4),
                     batches.column_uint64(5), batches.column_uint64(6), static_cast<uint32_t>(batches.column_uint64(7)),
-                    batches.column_uint64(8)};
+                    batches.column_uint64(8), batches.column_uint64(9)};
+    batch.role.is_join = batches.column_uint64(10) != 0;
     if (batch.totals.stored_section_bytes_max > kStoreBlockBytesMax + kCidBytesMax + kVarintBytesMax) {
       return damaged(path, "a batch has a longer block than can be packed");
     }
-    summary_.batches.push_back(batch);
+    summary_.batches.push_back(std::move(batch));
   }
-  summary_.digest = plan_digest(summary_);
-  PIECEWORK_ASSIGN(const std::string digest, value_of("digest"));
-  PIECEWORK_ASSIGN(const std::string summary, value_of("summary"));
-  if (digest != to_hex(summary_.digest) || summary != to_hex(summary_digest(summary_))) {
-    return damaged(path, "it does not match its own digest");
+  return read_parts(path);
+}
+
+Status PlanReader::read_parts(const std::string& path) {
+  PIECEWORK_ASSIGN(Statement parts,
+                   database_.prepare("SELECT batch, path, item_path, cid FROM parts ORDER BY batch, position"));
+  for (;;) {
+    PIECEWORK_ASSIGN(const bool row, parts.step());
+    if (!row) return {};
+    const uint64_t batch = parts.column_uint64(0);
+    const auto cid = decode_cid(parts.column_blob(3));
+    if (batch >= summary_.batches.size() || !cid) return damaged(path, "it has a part that cannot be");
+    summary_.batches[batch].role.parts.push_back({std::string(as_text(parts.column_blob(1))),
+                                                  std::string(as_text(parts.column_blob(2))), Cid(*cid)});
   }
-  return {};
 }
 
 Result<BatchReader> PlanReader::read_batch(uint32_t batch) {

@@ -4,11 +4,11 @@
 //   meta(key, value)                    format, plan digest, options, digest of the summary (sources, skipped, totals)
 //   sources(position, name, path, ...)  paths as opened; only names are part of the digest
 //   skipped(path, reason, batch)        what was left out, why, and of which batch
-//   batches(batch, digest, totals...)
+//   batches(batch, digest, totals..., is_join)
+//   parts(batch, position, path, item_path, cid)   subtrees of items that are larger than a piece
 //   records(batch, sequence, raw_bytes, data)   layout records (record_codec.h) in zstd frames of about 256 KiB
 //
-// batch digest = SHA-256("piecework batch 2\n" options "\n" records), plan digest = SHA-256("piecework plan 2\n"
-// options "\n" for every source: its name's length and name; then the batch digests).
+// Digests: plan_summary.h.
 #pragma once
 
 #include <memory>
@@ -17,30 +17,12 @@
 #include <vector>
 
 #include "engine/layout/batch_layout.h"
-#include "engine/plan/plan_options.h"
+#include "engine/plan/plan_summary.h"
 #include "engine/plan/record_codec.h"
 #include "engine/record/sqlite.h"
 #include "engine/record/zstd_frame.h"
 
 namespace piecework::engine {
-
-struct PlannedBatch {
-  uint32_t batch = 0;  // counts from 0
-  Digest32 digest{};
-  LayoutTotals totals;
-};
-
-// Everything of a plan but the records.
-struct PlanSummary {
-  Digest32 digest{};
-  PlanOptions options;
-  std::vector<Source> sources;
-  bool root_joins_sources = false;
-  std::vector<SkippedItem> skipped;
-  std::vector<PlannedBatch> batches;
-
-  std::string digest_text() const { return to_hex(digest); }
-};
 
 // Writes a plan; the file is complete after finish(). Thread-compatible.
 class PlanWriter {
@@ -50,7 +32,8 @@ class PlanWriter {
   ~PlanWriter();
 
   // Appends the next batch; `dags` gives the records of stored DAGs in it.
-  Status add_batch(BatchLayout& layout, DagRecords* dags = nullptr);
+  Status add_batch(BatchLayout& layout, DagRecords* dags = nullptr, BatchRole role = {});
+  size_t batch_count() const { return summary_.batches.size(); }
   // REQUIRES: a batch was added.
   const PlannedBatch& last_batch() const { return summary_.batches.back(); }
   Result<PlanSummary> finish(const Inventory& inventory, std::vector<SkippedItem> skipped);
@@ -58,6 +41,7 @@ class PlanWriter {
  private:
   class BatchSink;
   PlanWriter(Database database, const PlanOptions& options);
+  Status store_batches();
 
   Database database_;
   PlanSummary summary_;
@@ -96,6 +80,8 @@ class PlanReader {
  private:
   explicit PlanReader(Database database) : database_(std::move(database)) {}
   Status read_summary(const std::string& path);
+  Status read_batches(const std::string& path);
+  Status read_parts(const std::string& path);
 
   Database database_;
   PlanSummary summary_;

@@ -5,8 +5,12 @@
 namespace piecework::engine {
 
 std::string PlanOptions::canonical_text() const {
-  return fmt::format("{};dedup={};items={};hidden={};payload-max={};one-item={}", profile.canonical_text(),
-                     dedup_name(dedup), item_policy_name(items), include_hidden, payload_bytes_max, one_item_per_piece);
+  std::string text =
+      fmt::format("{};dedup={};items={};hidden={};payload-max={};one-item={}", profile.canonical_text(),
+                  dedup_name(dedup), item_policy_name(items), include_hidden, payload_bytes_max, one_item_per_piece);
+  if (partial) text += ";partial";
+  if (all_blocks) text += ";all-blocks";
+  return text;
 }
 
 std::string_view dedup_name(Dedup dedup) {

@@ -17,6 +17,8 @@ struct PlanOptions {
   ItemPolicy items = ItemPolicy::kFiles;
   bool include_hidden = true;
   bool one_item_per_piece = false;
+  bool partial = false;     // stores: what is there, where DAGs are incomplete
+  bool all_blocks = false;  // stores: every block that no other links to is a root
   std::string piece_size_text = "32GiB";               // as given, for people
   uint64_t payload_bytes_max = 32 * kGiB / 128 * 127;  // capacity of a piece for its CAR
 

@@ -25,11 +25,12 @@ enum BlockFlags : uint8_t {
   kFileData = 1 << 4,
   kUnread = 1 << 5,
   kInline = 1 << 6,
-  kKnownBlockFlags = (1 << 7) - 1,
+  kExternal = 1 << 7,  // alone
 };
 
 constexpr auto kLastKind = RecordKind::kBlock;
 constexpr auto kLastRole = StoredBlock::Role::kOther;
+constexpr auto kLastExternal = StoredBlock::External::kKnown;
 constexpr size_t kMtimeBytes = 8;
 
 void append_varint(std::vector<uint8_t>& target, uint64_t value) {
@@ -64,8 +65,16 @@ bool has_file_bytes(const StoredBlock& block) {
   return block.role == StoredBlock::Role::kFile || block.role == StoredBlock::Role::kSymlink;
 }
 
+void append_external(std::vector<uint8_t>& target, const StoredBlock& block) {
+  target.push_back(kExternal);
+  append_text(target, as_text(block.cid));
+  append_varint(target, static_cast<uint64_t>(block.external));
+  append_varint(target, block.external_batch);
+}
+
 void append_block(std::vector<uint8_t>& target, const LayoutRecord& record) {
   const StoredBlock& block = record.stored;
+  if (block.external != StoredBlock::External::kNo) return append_external(target, block);
   uint8_t head = static_cast<uint8_t>(block.role);
   if (block.is_dag_root) head |= kDagRoot;
   if (block.is_file_data) head |= kFileData;
@@ -178,7 +187,8 @@ bool RecordDecoder::take_block(LayoutRecord& record) {
   uint64_t number = 0;
   if (!take_bytes(1, bytes)) return false;
   const uint8_t head = bytes[0];
-  if ((head & ~kKnownBlockFlags) != 0 || (head & kRoleMask) > static_cast<uint8_t>(kLastRole)) return false;
+  if ((head & kExternal) != 0) return head == kExternal && !record.is_reference && take_external(block);
+  if ((head & kRoleMask) > static_cast<uint8_t>(kLastRole)) return false;
   block.role = static_cast<StoredBlock::Role>(head & kRoleMask);
   block.is_dag_root = (head & kDagRoot) != 0;
   block.is_file_data = (head & kFileData) != 0;
@@ -194,6 +204,16 @@ bool RecordDecoder::take_block(LayoutRecord& record) {
   if (block.is_dag_root && !take_u64(record.tsize)) return false;
   if (has_file_bytes(block) && !take_u64(record.file_bytes)) return false;
   return !record.is_reference || take_varint(block.first_offset_bytes);
+}
+
+bool RecordDecoder::take_external(StoredBlock& block) {
+  uint64_t number = 0;
+  if (!take_varint(number) || !take_bytes(number, block.cid) || !decode_cid(block.cid)) return false;
+  if (!take_varint(number) || number == 0 || number > static_cast<uint64_t>(kLastExternal)) return false;
+  block.external = static_cast<StoredBlock::External>(number);
+  if (!take_varint(number) || number > UINT32_MAX) return false;
+  block.external_batch = static_cast<uint32_t>(number);
+  return true;
 }
 
 bool RecordDecoder::take_u64(uint64_t& value) {

@@ -8,6 +8,7 @@
 //            block:            role(bits 0-2) dag_root(3) file_data(4) unread(5) inline(6), varint length, CID,
 //                              varint block_bytes, varint child_count, [u64 tsize: of a DAG's root]
 //                              [u64 file_bytes: of a file or symlink] [varint first_offset_bytes: of a reference]
+//            block external:    128, varint length, CID, varint why, varint batch
 //   marks  = varint count, count * varint(class_index << 2 | kind)
 //   mtime  = files: int64 little-endian, ns
 //   place  = blocks: varint source_index, varint offset
@@ -46,6 +47,7 @@ class RecordDecoder {
   bool take_u64(uint64_t& value);
   bool take_body(LayoutRecord& record, bool has_content);
   bool take_block(LayoutRecord& record);
+  bool take_external(StoredBlock& block);
   bool take_place(StoredBlock& block);
   bool take_marks(LayoutRecord& record);
 

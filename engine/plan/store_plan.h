@@ -21,6 +21,7 @@ namespace piecework::engine {
 struct StoreSource {
   BlockStore* store = nullptr;  // shared by all CARs
   std::vector<Cid> roots;       // in any order, repeats allowed
+  bool lists_roots = false;     // a directory names them even where there is only one
   // For each file of the store (BlockPlace::file_index) the number of the source that it is.
   std::span<const uint32_t> file_sources;
 };

@@ -19,6 +19,7 @@ class RecordVisitor : public DagVisitor {
   bool wants_known() const override { return true; }
 
   bool visit(const VisitedBlock& block, bool known) override {
+    if (block.external != StoredBlock::External::kNo) return leave_external(block);
     LayoutRecord record{.kind = RecordKind::kBlock, .is_reference = known, .name = block.name};
     record.child_count = known ? 0 : block.child_count;
     record.block_bytes = block.place.length_bytes;
@@ -48,6 +49,16 @@ class RecordVisitor : public DagVisitor {
   }
 
  private:
+  bool leave_external(const VisitedBlock& block) {
+    LayoutRecord record{.kind = RecordKind::kBlock};
+    record.stored.cid = block.cid.bytes;
+    record.stored.external = block.external;
+    record.stored.external_batch = block.external_batch;
+    ++totals_.external_count;
+    if (sink_ != nullptr) sink_->record(record);
+    return true;
+  }
+
   void write(const VisitedBlock& block) {
     written_.add(block.cid.bytes, totals_.car_bytes);
     const uint64_t length_bytes =
@@ -67,8 +78,9 @@ class RecordVisitor : public DagVisitor {
 
 }  // namespace
 
-void StoredRecords::add_root(const Cid& root, BlockStore& store, std::span<const uint32_t> file_sources) {
-  roots_.emplace(as_text(root.bytes()), Root{root, &store, file_sources});
+void StoredRecords::add_root(const Cid& root, BlockStore& store, std::span<const uint32_t> file_sources,
+                             ExternalBlocks* external) {
+  roots_.emplace(as_text(root.bytes()), Root{root, &store, file_sources, external});
 }
 
 void StoredRecords::emit(ByteSpan cid, const LayoutRecord& link, RecordSink* sink, LayoutTotals& totals) {
@@ -76,7 +88,9 @@ void StoredRecords::emit(ByteSpan cid, const LayoutRecord& link, RecordSink* sin
   const auto root = roots_.find(as_text(cid));
   PIECEWORK_CHECK(root != roots_.end());
   RecordVisitor visitor(written_, link, root->second.file_sources, sink, totals);
-  status_ = walk_stored_dag(*root->second.store, root->second.cid, link.name, options_, visitor);
+  DagWalkOptions options = options_;
+  options.external = root->second.external;
+  status_ = walk_stored_dag(*root->second.store, root->second.cid, link.name, options, visitor);
 }
 
 }  // namespace piecework::engine

@@ -15,8 +15,8 @@ class StoredRecords : public DagRecords {
  public:
   explicit StoredRecords(const DagWalkOptions& options) : options_(options) {}
 
-  // `file_sources`: see StoreSource.
-  void add_root(const Cid& root, BlockStore& store, std::span<const uint32_t> file_sources);
+  // `file_sources`: see StoreSource. `external` (may be null) outlives the object and says what is left out.
+  void add_root(const Cid& root, BlockStore& store, std::span<const uint32_t> file_sources, ExternalBlocks* external);
   void emit(ByteSpan cid, const LayoutRecord& link, RecordSink* sink, LayoutTotals& totals) override;
   // The first failure of emit().
   const Status& status() const { return status_; }
@@ -26,6 +26,7 @@ class StoredRecords : public DagRecords {
     Cid cid;
     BlockStore* store = nullptr;
     std::span<const uint32_t> file_sources;
+    ExternalBlocks* external = nullptr;
   };
 
   const DagWalkOptions& options_;

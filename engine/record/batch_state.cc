@@ -1,5 +1,7 @@
 #include "engine/record/batch_state.h"
 
+#include "engine/record/external_list.h"
+
 namespace piecework::engine {
 
 std::string car_name(const std::string& piece_cid_v1) { return piece_cid_v1 + ".car"; }
@@ -7,7 +9,12 @@ std::string tree_name(const std::string& piece_cid_v1) { return piece_cid_v1 + "
 std::string nodes_name(const std::string& piece_cid_v1) { return piece_cid_v1 + ".nodes"; }
 std::string files_name(const std::string& piece_cid_v1) { return piece_cid_v1 + ".files.ndjson.zst"; }
 
-Result<bool> is_done(const io::OutputDirectory& output, const Receipt& receipt, bool store_car) {
+Result<bool> is_done(const io::OutputDirectory& output, const io::OutputDirectory& receipts, const Receipt& receipt,
+                     bool store_car) {
+  if (receipt.external_count > 0) {
+    PIECEWORK_ASSIGN(const std::optional<io::File> list, receipts.try_open(external_list_name(receipt.batch)));
+    if (!list) return false;
+  }
   for (const std::string& name :
        {tree_name(receipt.piece_cid_v1), nodes_name(receipt.piece_cid_v1), files_name(receipt.piece_cid_v1)}) {
     PIECEWORK_ASSIGN(const std::optional<io::File> file, output.try_open(name));
@@ -34,7 +41,7 @@ Result<std::optional<Receipt>> BatchStates::done_receipt(uint32_t batch) const {
   if (!receipts_) return std::nullopt;
   PIECEWORK_ASSIGN(std::optional<Receipt> receipt, read_receipt(*receipts_, plan_digest_, batch));
   if (!receipt) return std::nullopt;
-  PIECEWORK_ASSIGN(const bool done, is_done(*output_, *receipt, store_car_));
+  PIECEWORK_ASSIGN(const bool done, is_done(*output_, *receipts_, *receipt, store_car_));
   if (!done) return std::nullopt;
   return receipt;
 }

@@ -18,9 +18,10 @@ std::string tree_name(const std::string& piece_cid_v1);   // "<piece>.tree"
 std::string nodes_name(const std::string& piece_cid_v1);  // "<piece>.nodes"
 std::string files_name(const std::string& piece_cid_v1);  // "<piece>.files.ndjson.zst"
 
-// Whether the files of a batch that has `receipt` are in `output`; its CAR counts where `store_car`. Errors:
-// destination.
-Result<bool> is_done(const io::OutputDirectory& output, const Receipt& receipt, bool store_car);
+// Whether the files of a batch that has `receipt` are in `output` and, where its plan's receipts lie, in `receipts`.
+// Its CAR counts where `store_car`. Errors: destination.
+Result<bool> is_done(const io::OutputDirectory& output, const io::OutputDirectory& receipts, const Receipt& receipt,
+                     bool store_car);
 
 // Looks for the receipts of one plan in an output directory and changes nothing. Thread-compatible.
 class BatchStates {

@@ -63,7 +63,16 @@ std::string Receipt::to_json() const {
     json["skipped"].push_back(entry);
   }
   json["parts"] = Json::array();
+  for (const ReceiptPart& part : parts) {
+    Json entry = text_or_base64("path", part.path);
+    entry.update(text_or_base64("item_path", part.item_path));
+    entry["cid"] = part.cid;
+    json["parts"].push_back(entry);
+  }
+  if (codec_guessed) json["codec_guessed"] = true;
+  if (external_count > 0) json["external_count"] = external_count;
   json["sidecars"] = {{"tree", sidecar_json(tree)}, {"nodes", sidecar_json(nodes)}, {"files", sidecar_json(files)}};
+  if (external_count > 0) json["sidecars"]["external"] = sidecar_json(external);
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -87,7 +96,14 @@ Result<Receipt> parse_receipt(std::string_view text, std::string_view name) {
       receipt.skipped.push_back(
           {item.value("path", std::string()), item.at("reason").get<std::string>(), 0, receipt.batch});
     }
+    for (const Json& part : json.at("parts")) {
+      receipt.parts.push_back({part.value("path", std::string()), part.value("item_path", std::string()),
+                               part.at("cid").get<std::string>()});
+    }
+    receipt.codec_guessed = json.value("codec_guessed", false);
+    receipt.external_count = json.value("external_count", uint64_t{0});
     const Json& sidecars = json.at("sidecars");
+    if (receipt.external_count > 0) receipt.external = sidecar_from(sidecars.at("external"));
     receipt.tree = sidecar_from(sidecars.at("tree"));
     receipt.nodes = sidecar_from(sidecars.at("nodes"));
     receipt.files = sidecar_from(sidecars.at("files"));
@@ -106,19 +122,32 @@ Result<io::OutputDirectory> receipts_directory(const io::OutputDirectory& output
   return receipts.subdirectory(plan_digest);
 }
 
+namespace {
+
+Result<Receipt> read_receipt(const io::File& file) {
+  PIECEWORK_ASSIGN(const io::FileStamp stamp, file.stamp());
+  if (!stamp.is_regular() || stamp.size_bytes > kReceiptBytesMax) {
+    return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+                fmt::format("'{}' is no regular file, or too large for a receipt", printable(file.path())));
+  }
+  std::vector<uint8_t> bytes(stamp.size_bytes);
+  PIECEWORK_ASSIGN(const size_t got, file.read_full(bytes, 0));
+  return parse_receipt(as_text(ByteSpan(bytes).first(got)), file.path());
+}
+
+}  // namespace
+
+Result<Receipt> read_receipt_file(const std::string& path) {
+  PIECEWORK_ASSIGN(const io::File file, io::open_named(path, ErrorSide::kSource));
+  return read_receipt(file);
+}
+
 Result<std::optional<Receipt>> read_receipt(const io::OutputDirectory& receipts, const std::string& plan_digest,
                                             uint32_t batch) {
   const std::string name = receipt_name(batch);
   PIECEWORK_ASSIGN(const std::optional<io::File> file, receipts.try_open(name));
   if (!file) return std::nullopt;
-  PIECEWORK_ASSIGN(const io::FileStamp stamp, file->stamp());
-  if (stamp.size_bytes > kReceiptBytesMax) {
-    return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
-                fmt::format("'{}' is too large for a receipt", printable(file->path())));
-  }
-  std::vector<uint8_t> bytes(stamp.size_bytes);
-  PIECEWORK_ASSIGN(const size_t got, file->read_full(bytes, 0));
-  PIECEWORK_ASSIGN(Receipt receipt, parse_receipt(as_text(ByteSpan(bytes).first(got)), file->path()));
+  PIECEWORK_ASSIGN(Receipt receipt, read_receipt(*file));
   if (receipt.plan_digest != plan_digest || receipt.batch != batch) {
     return fail(
         ErrorCode::kCorrupt, ErrorSide::kConfig,

@@ -14,6 +14,13 @@
 
 namespace piecework::engine {
 
+// A subtree of an item that is larger than a piece; see PlannedPart.
+struct ReceiptPart {
+  std::string path;
+  std::string item_path;
+  std::string cid;
+};
+
 struct Receipt {
   std::string plan_digest;
   uint32_t batch = 0;
@@ -26,6 +33,10 @@ struct Receipt {
   uint64_t block_count = 0;
   uint64_t file_count = 0;
   std::vector<SkippedItem> skipped;
+  std::vector<ReceiptPart> parts;
+  bool codec_guessed = false;    // roots were found in a store that does not know codecs (--all-blocks)
+  uint64_t external_count = 0;  // blocks that the CAR links to and does not hold
+  SidecarContent external;      // the list of them, where there are any
   SidecarContent tree;
   SidecarContent nodes;
   SidecarContent files;
@@ -44,6 +55,8 @@ Result<io::OutputDirectory> receipts_directory(const io::OutputDirectory& output
 // names another plan or batch than its place does.
 Result<std::optional<Receipt>> read_receipt(const io::OutputDirectory& receipts, const std::string& plan_digest,
                                             uint32_t batch);
+// The receipt in the file `path`, wherever it lies. Errors (source): of reading; kCorrupt.
+Result<Receipt> read_receipt_file(const std::string& path);
 std::string receipt_name(uint32_t batch);
 
 }  // namespace piecework::engine

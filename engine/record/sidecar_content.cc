@@ -35,7 +35,8 @@ Result<uint64_t> frames_end(const io::File& file, uint64_t file_bytes) {
 
 }  // namespace
 
-Result<SidecarContent> read_sidecar_content(const io::File& file, bool has_index) {
+Result<SidecarContent> read_sidecar_content(const io::File& file, bool has_index,
+                                            const std::function<Status(ByteSpan frame)>& visit) {
   PIECEWORK_ASSIGN(const io::FileStamp stamp, file.stamp());
   uint64_t end_bytes = stamp.size_bytes;
   if (has_index) {
@@ -59,6 +60,7 @@ Result<SidecarContent> read_sidecar_content(const io::File& file, bool has_index
     if (Status status = decompress_frame(ByteSpan(buffer).first(frame_bytes), kContentBytesMax, decoded); !status) {
       return damaged(file, fmt::format("at {}: {}", offset, status.error().message));
     }
+    if (visit) PIECEWORK_TRY(visit(decoded));
     hasher.append(decoded);
     content.content_bytes += decoded.size();
     offset += frame_bytes;

@@ -116,6 +116,7 @@ class CarVerification {
     input.piece = file_.path();
     input.roots = &facts_.roots;
     input.index = &index_;
+    input.where_external = options_.where_external;
     input.read_section = [this](uint64_t offset_bytes) { return read_section(offset_bytes); };
     input.check_stop = [this] { return check_stop(options_); };
     PIECEWORK_ASSIGN(const DagWalkResult walked, walk_dag(input, report_));

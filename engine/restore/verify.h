@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "engine/restore/verify_report.h"
@@ -22,6 +23,8 @@ struct VerifyOptions {
   bool zero_tail = false;                       // accept a CAR padded with zeros
   bool quick = false;                           // of a directory: existence, lengths, trees and receipts only
   bool expect_cars = true;                      // of a directory: false where it was packed with --no-car
+  // Of a CAR whose receipt says that it is incomplete: see DagWalkInput.
+  std::function<std::string(const CidView& cid)> where_external{};
   const std::atomic<bool>* stop = nullptr;      // looked at once a batch; kCancelled where it becomes true
   std::atomic<uint64_t>* done_bytes = nullptr;  // grows as bytes are read, for progress
 };

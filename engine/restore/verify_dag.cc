@@ -126,7 +126,11 @@ class DagWalk {
     }
     BlockEntry* entry = input_.index->find(block_key(link.cid.bytes));
     if (entry == nullptr) {
-      add_problem(missing_kind, link, "in the CAR", "not there");
+      std::string where = input_.where_external ? input_.where_external(link.cid) : std::string();
+      if (where.empty())
+        add_problem(missing_kind, link, "in the CAR", "not there");
+      else
+        report_.external.add(make(finding::kExternal, link, "in the CAR, or elsewhere as the receipt says", where));
       return std::nullopt;
     }
     NodeFacts facts;

@@ -25,6 +25,8 @@ struct DagWalkInput {
   std::string piece;  // for findings
   const std::vector<Cid>* roots = nullptr;
   BlockIndex* index = nullptr;  // sorted; its is_visited bits are set
+  // Says where a block stands that the CAR does not hold on purpose; "" where it is missing.
+  std::function<std::string(const CidView& cid)> where_external;
   ReadSection read_section;
   std::function<Status()> check_stop;  // called now and then; an error ends the walk
   // Bytes of nodes on the stack beyond this are dropped, lowest first, and read again on the way back: at most one node

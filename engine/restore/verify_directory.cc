@@ -18,7 +18,6 @@
 namespace piecework::engine {
 namespace {
 
-constexpr uint64_t kReceiptBytesMax = 256 * kMiB;  // skipped items are listed
 constexpr std::string_view kReceiptSuffix = ".json";
 constexpr std::string_view kCarSuffix = ".car";
 
@@ -56,31 +55,21 @@ class DirectoryVerification {
     for (const std::string& plan : *plans) {
       const std::string plan_path = receipts_path + "/" + plan;
       PIECEWORK_ASSIGN(const std::vector<std::string> batches, list_names(plan_path, kReceiptSuffix));
-      for (const std::string& batch : batches) PIECEWORK_TRY(check_receipt(plan, plan_path + "/" + batch, batch));
+      for (const std::string& batch : batches) PIECEWORK_TRY(check_receipt(plan, plan_path, batch));
     }
     return {};
   }
 
-  Status check_receipt(const std::string& plan, const std::string& receipt_path, const std::string& name) {
+  Status check_receipt(const std::string& plan, const std::string& plan_path, const std::string& name) {
+    const std::string receipt_path = plan_path + "/" + name;
     ++report_.receipt_count;
-    Result<Receipt> receipt = read(receipt_path);
+    Result<Receipt> receipt = read_receipt_file(receipt_path);
     if (!receipt) return absorb(std::move(receipt.error()), finding::kReceipt, receipt_path, report_);
     check_facts(*receipt, plan, name, receipt_path);
     // What is named by the piece is the same for every receipt that names it; what a receipt says of it is not.
     const auto [known, is_new] = pieces_.insert(receipt->piece_cid_v1);
-    return verify_piece({path_, receipt_path, &*receipt, /*read_content=*/is_new && !options_.quick}, options_,
-                        report_);
-  }
-
-  Result<Receipt> read(const std::string& receipt_path) const {
-    PIECEWORK_ASSIGN(const io::File file, io::open_named(receipt_path, ErrorSide::kSource));
-    PIECEWORK_ASSIGN(const io::FileStamp stamp, file.stamp());
-    if (!stamp.is_regular() || stamp.size_bytes > kReceiptBytesMax) {
-      return fail(ErrorCode::kCorrupt, ErrorSide::kSource, "no regular file, or too large for a receipt");
-    }
-    std::vector<uint8_t> bytes(static_cast<size_t>(stamp.size_bytes));
-    PIECEWORK_ASSIGN(const size_t read_bytes, file.read_full(bytes, 0));
-    return parse_receipt(as_text(ByteSpan(bytes).first(read_bytes)), receipt_path);
+    const bool reads_content = is_new && !options_.quick;
+    return verify_piece({path_, receipt_path, plan_path, &*receipt, reads_content}, options_, report_);
   }
 
   // What a receipt says must agree with itself and with where it lies.

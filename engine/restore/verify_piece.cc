@@ -12,7 +12,9 @@
 #include "engine/codec/piece_cid.h"
 #include "engine/piece/piece_size.h"
 #include "engine/piece/segment_tree.h"
+#include "engine/record/external_list.h"
 #include "engine/record/sidecar_content.h"
+#include "engine/restore/verify_external.h"
 #include "engine/restore/verify_nodes.h"
 #include "io/file.h"
 #include "kernels/base/units.h"
@@ -36,6 +38,7 @@ class PieceVerification {
     PIECEWORK_TRY(check_tree());
     PIECEWORK_TRY(check_nodes());
     PIECEWORK_TRY(check_files());
+    PIECEWORK_TRY(check_external());
     return check_car();
   }
 
@@ -118,6 +121,23 @@ class PieceVerification {
     expect(finding::kSidecar, path, to_hex(expected.sha256), to_hex(actual.sha256));
   }
 
+  // The list of what the CAR does not hold on purpose. Without a list that can be believed every such block is missing.
+  Status check_external() {
+    if (receipt_.external_count == 0) return {};
+    const std::string path = piece_.receipts_path + "/" + external_list_name(receipt_.batch);
+    Result<io::File> file = io::open_named(path, ErrorSide::kSource);
+    if (!file) return absorb(std::move(file.error()), finding::kSidecar, path, report_);
+    if (!piece_.read_content) return {};
+    SidecarContent content;
+    Result<ExternalList> list = ExternalList::read(*file, content);
+    if (!list) return absorb(std::move(list.error()), finding::kSidecar, path, report_);
+    compare_content(path, receipt_.external, content);
+    expect(finding::kSidecar, path, fmt::format("{} blocks", receipt_.external_count),
+           fmt::format("{} blocks", list->count()));
+    external_.emplace(std::move(*list), piece_.receipts_path);
+    return {};
+  }
+
   Status check_car() {
     const std::string path = path_of(".car");
     Result<uint64_t> car_bytes = length_of(path);
@@ -128,7 +148,9 @@ class PieceVerification {
     expect(finding::kLength, path, fmt::format("{} bytes", receipt_.payload_bytes),
            fmt::format("{} bytes", *car_bytes));
     if (!piece_.read_content) return {};
-    Result<CarFacts> facts = verify_car(path, options_, report_);
+    VerifyOptions options = options_;
+    if (external_) options.where_external = [this](const CidView& cid) { return external_->where(cid); };
+    Result<CarFacts> facts = verify_car(path, options, report_);
     if (!facts) return absorb(std::move(facts.error()), finding::kFraming, path, report_);
     if (facts->segment_roots.empty()) return {};  // the framing is broken, and that was said
     compare(*facts, path);
@@ -164,6 +186,7 @@ class PieceVerification {
   VerifyReport& report_;
   Digest32 root_{};
   std::vector<Digest32> tree_;
+  std::optional<ExternalPlaces> external_;
 };
 
 const char* kind_of(ErrorCode code, const char* corrupt_kind) {

@@ -13,6 +13,7 @@ namespace piecework::engine {
 struct PieceToVerify {
   const std::string& directory_path;
   const std::string& receipt_path;  // for findings
+  const std::string& receipts_path;  // where the plan's other receipts lie
   const Receipt* receipt = nullptr;
   bool read_content = true;  // the CAR and the compressed sidecars; false: only their existence and lengths
 };

@@ -49,6 +49,8 @@ inline constexpr char kNotFollowed[] = "not-followed";  // links of a codec that
 inline constexpr char kUnreachable[] = "unreachable";
 inline constexpr char kNoReceipt[] = "no-receipt";
 inline constexpr char kSmallPiece[] = "small-piece";
+// Neither: a block that stands elsewhere, as the receipt says.
+inline constexpr char kExternal[] = "external";
 }  // namespace finding
 
 // Findings in the order they were made; of very many only the first are kept, all are counted. Thread-compatible.
@@ -89,6 +91,7 @@ struct CarFacts {
 struct VerifyReport {
   Findings problems;
   Findings warnings;
+  Findings external;  // links out of a CAR that is incomplete on purpose
   uint64_t car_count = 0;
   uint64_t receipt_count = 0;
   uint64_t block_count = 0;

@@ -11,6 +11,7 @@ namespace {
 
 using Role = StoredBlock::Role;
 using Kind = StoreNode::Kind;
+using External = StoredBlock::External;
 
 constexpr size_t kNameBytesMax = 255;
 // Deeper and longer than any file system takes; a hostile DAG could fill memory, or a table of files, with either.
@@ -78,7 +79,15 @@ class StoredDagWalk {
     PIECEWORK_TRY(check_codec(block.cid));
     const bool known = visitor_.is_known(block.cid);
     if (known && !visitor_.wants_known()) return {};
-    PIECEWORK_ASSIGN(block.place, place_of(block.cid));
+    block.depth = frames_.size();
+    if (options_.external != nullptr && !known) {
+      PIECEWORK_TRY(options_.external->decide({block.cid, block.name, expected.content_bytes, block.depth}, block));
+    }
+    if (block.external == External::kNo) PIECEWORK_TRY(find_place(block));
+    if (block.external != External::kNo) {
+      ended_ = !visitor_.visit(block, known);
+      return {};
+    }
     block.is_inline = block.cid.is_identity();
     if (is_leaf(block, expected.content_bytes)) {
       PIECEWORK_TRY(check_leaf(block, expected));
@@ -199,20 +208,31 @@ class StoredDagWalk {
     return fail(ErrorCode::kCorrupt, ErrorSide::kSource, fmt::format("{}: {}", here(cid, {}), what));
   }
 
-  Result<BlockPlace> place_of(const CidView& cid) {
-    if (cid.is_identity()) return BlockPlace{.length_bytes = cid.multihash.digest.size()};
-    PIECEWORK_ASSIGN(const std::optional<BlockPlace> place, store_.find(cid));
-    if (!place) {
-      Error error = store_.missing(cid);
-      error.code = ErrorCode::kCorrupt;  // of the DAG, whatever it is of the block
-      error.side = ErrorSide::kSource;
-      error.message = fmt::format("{}: the block is missing: {}", here(cid, {}), error.message);
-      return tl::unexpected<Error>(std::move(error));
+  Status find_place(VisitedBlock& block) {
+    const CidView& cid = block.cid;
+    if (cid.is_identity()) {
+      block.place = {.length_bytes = cid.multihash.digest.size()};
+      return {};
     }
-    if (place->length_bytes <= kStoreBlockBytesMax) return *place;
+    PIECEWORK_ASSIGN(const std::optional<BlockPlace> place, store_.find(cid));
+    if (!place && options_.allows_missing) {
+      block.external = External::kMissing;
+      return {};
+    }
+    if (!place) return missing(cid);
+    block.place = *place;
+    if (place->length_bytes <= kStoreBlockBytesMax) return {};
     return fail(ErrorCode::kUnsupported, ErrorSide::kSource,
                 fmt::format("{}: the block has {} bytes, at most {} are packed", here(cid, {}), place->length_bytes,
                             kStoreBlockBytesMax));
+  }
+
+  tl::unexpected<Error> missing(const CidView& cid) const {
+    Error error = store_.missing(cid);
+    error.code = ErrorCode::kCorrupt;  // of the DAG, whatever it is of the block
+    error.side = ErrorSide::kSource;
+    error.message = fmt::format("{}: the block is missing: {}", here(cid, {}), error.message);
+    return tl::unexpected<Error>(std::move(error));
   }
 
   // Reads a node, checks that it is what its CID names, and takes it apart.
@@ -288,9 +308,9 @@ Status walk_stored_dag(BlockStore& store, const Cid& root, std::string_view name
   return StoredDagWalk(store, options, visitor).run(root, name);
 }
 
-Result<uint64_t> stored_dag_tsize(BlockStore& store, const Cid& root) {
+Result<uint64_t> stored_dag_tsize(BlockStore& store, const Cid& root, const DagWalkOptions& options) {
   RootVisitor visitor;
-  PIECEWORK_TRY(walk_stored_dag(store, root, {}, {}, visitor));
+  PIECEWORK_TRY(walk_stored_dag(store, root, {}, options, visitor));
   return visitor.tsize;
 }
 

@@ -5,6 +5,9 @@
 // UnixFS, or that has a name or path no file system can hold, has no path: its blocks are kept, and not listed as
 // files.
 //
+// A block may be left *external*: linked, but neither looked for nor walked, because it stands elsewhere or, where that
+// is allowed, because the store does not have it.
+//
 // An identity CID is a block like others, whose data the CID brings along: `dag export` writes a section for it.
 //
 // Explicit stack; bytes of nodes on it are dropped, lowest first, where a deep DAG would take too much memory, and read
@@ -31,6 +34,9 @@ struct VisitedBlock {
   bool is_file_data = false;
   bool is_unread = false;    // a dag-pb leaf by its length
   bool is_inline = false;    // an identity CID: place.length_bytes of data in the CID itself
+  StoredBlock::External external = StoredBlock::External::kNo;  // else only the CID, the name and the depth are set
+  uint32_t external_batch = 0;
+  size_t depth = 0;  // nodes above it
   uint32_t child_count = 0;  // links that the walk follows where it goes below
   uint64_t tsize = 0;        // of the root: what a link to it gives
   uint64_t file_bytes = 0;   // of a file's root, and of a symlink's target
@@ -47,8 +53,26 @@ class DagVisitor {
   virtual bool visit(const VisitedBlock& block, bool known) = 0;
 };
 
+// A link to a block that the visitor does not know.
+struct MetLink {
+  CidView cid;
+  std::string_view name;                  // its part of the path
+  std::optional<uint64_t> content_bytes;  // of a file's child
+  size_t depth = 0;                       // nodes above it
+};
+
+// Says which blocks a walk leaves external.
+class ExternalBlocks {
+ public:
+  virtual ~ExternalBlocks() = default;
+  // Sets block.external and block.external_batch of a block that is to be left external. An error ends the walk.
+  virtual Status decide(const MetLink& link, VisitedBlock& block) = 0;
+};
+
 struct DagWalkOptions {
   const std::atomic<bool>* stop = nullptr;
+  bool allows_missing = false;       // a block that the store does not have is left external; else it is an error
+  ExternalBlocks* external = nullptr;  // asked about every block that is not known, before it is looked for
   size_t resident_bytes_max = 64 * kMiB;
 };
 
@@ -61,6 +85,6 @@ Status walk_stored_dag(BlockStore& store, const Cid& root, std::string_view name
 
 // What a link to the DAG of `root` gives as Tsize: of dag-pb the block and its links' Tsizes, else the block's length.
 // Errors: as above.
-Result<uint64_t> stored_dag_tsize(BlockStore& store, const Cid& root);
+Result<uint64_t> stored_dag_tsize(BlockStore& store, const Cid& root, const DagWalkOptions& options);
 
 }  // namespace piecework::engine
