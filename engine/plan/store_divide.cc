@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
+#include "engine/codec/dag_cbor.h"
 #include "engine/layout/node_lengths.h"
 #include "engine/store/cid_map.h"
 
@@ -12,6 +14,14 @@ namespace {
 
 // What planning a batch keeps of each block in memory comes to at most 85 bytes.
 constexpr size_t kBlocksInBatchMax = size_t{16} << 20;
+
+// A batch is full where less than a thousandth is left.
+constexpr uint64_t kFullOneIn = 1000;
+// How far a batch looks for what still fits: roots that are in no batch yet, DAGs that are walked and do not fit, and
+// layouts of the directories.
+constexpr size_t kLookAheadDags = 4096;
+constexpr size_t kMissesMax = 64;
+constexpr size_t kRoundsMax = 8;
 
 // Adds up the blocks of one DAG that neither the batch nor the DAG itself holds yet; stops past the limit.
 class SizeVisitor : public DagVisitor {
@@ -38,50 +48,155 @@ class SizeVisitor : public DagVisitor {
   uint64_t limit_bytes_;
 };
 
+// What a DAG added to the batch when it was picked.
+struct DagPick {
+  size_t dag = 0;
+  uint64_t bytes = 0;
+};
+
 class StoreDivider {
  public:
   StoreDivider(const StoreItems& items, const PlanOptions& options, const DagWalkOptions& walk)
-      : inventory_(items.inventory), dags_(items.dags), stores_(items.stores), options_(options), walk_(walk) {}
+      : inventory_(items.inventory),
+        dags_(items.dags),
+        stores_(items.stores),
+        options_(options),
+        walk_(walk),
+        is_taken_(items.dags.size()),
+        classes_(Dedup::kNone) {}
 
-  Result<std::vector<EntryRange>> run() {
-    std::vector<EntryRange> ranges;
-    const uint64_t capacity_bytes = options_.payload_bytes_max;
-    CidMap batch;
-    uint64_t batch_bytes = kDirectoriesBoundBytes;
-    EntryIndex begin = 0;
-    for (size_t i = 0; i < dags_.size(); ++i) {
-      const bool is_first = batch.size() == 0;
-      const uint64_t link_bytes = link_bound_bytes(dags_[i]);
-      const uint64_t left_bytes = capacity_bytes - std::min(capacity_bytes, batch_bytes + link_bytes);
-      SizeVisitor size(batch, left_bytes);
-      PIECEWORK_TRY(
-          walk_stored_dag(*stores_.sources[dags_[i].source].store, root_of(inventory_, dags_[i]), {}, walk_, size));
-      if (is_first && size.has_too_many()) return too_many(dags_[i]);
-      if (size.fits() && !size.has_too_many() && (is_first || !options_.one_item_per_piece)) {
-        batch.merge(size.own);
-        batch_bytes += size.bytes + link_bytes;
-        continue;
-      }
-      if (is_first) return too_large(dags_[i]);
-      ranges.push_back({begin, dags_[i - 1].entry + 1});
-      begin = ranges.back().end;
-      batch.clear();
-      batch_bytes = kDirectoriesBoundBytes;
-      --i;  // once more, into the next batch
+  Result<std::vector<EntryRanges>> run() {
+    std::vector<EntryRanges> batches;
+    for (; first_free_ < dags_.size(); ++first_free_) {
+      if (is_taken_[first_free_]) continue;
+      PIECEWORK_TRY(fill_batch());
+      batches.push_back(picked_ranges());
     }
-    ranges.push_back({begin, inventory_.entry_count()});
-    return ranges;
+    return batches;
   }
 
  private:
-  // At most what the directories above the DAGs come to for one more DAG: a link there, shards of a HAMT, and for the
-  // first DAG of a batch the directories themselves.
-  uint64_t link_bound_bytes(const PlannedDag& dag) const {
-    constexpr uint64_t kShardShareBytes = 256;
-    const Entry& entry = inventory_[dag.entry];
-    return pb_link_bytes(entry.cid_bytes, entry.name_bytes + size_t{2}, entry.content_bytes) + kShardShareBytes;
+  // Leaves the batch in picks_.
+  Status fill_batch() {
+    blocks_.clear();
+    picks_.clear();
+    missed_bytes_.clear();
+    dags_bytes_ = 0;
+    directories_bytes_ = 0;
+    PIECEWORK_TRY(pick(first_free_));
+    for (size_t round = 0; round < kRoundsMax; ++round) {
+      PIECEWORK_ASSIGN(directories_bytes_, exact_directories_bytes());
+      if (dags_bytes_ + directories_bytes_ > options_.payload_bytes_max) return drop_what_is_over();
+      const size_t count = picks_.size();
+      if (options_.one_item_per_piece) break;
+      PIECEWORK_TRY(pick_what_fits());
+      if (picks_.size() == count) break;
+    }
+    return {};
   }
-  static constexpr uint64_t kDirectoriesBoundBytes = 4096;
+
+  // Takes roots in order while they fit, and after the first that does not, later ones, for as far as a batch may look.
+  Status pick_what_fits() {
+    size_t seen_count = 0;  // from that first one on
+    for (size_t dag = first_free_; dag < dags_.size() && seen_count < kLookAheadDags; ++dag) {
+      if (is_taken_[dag]) continue;
+      if (left_bytes() < options_.payload_bytes_max / kFullOneIn || missed_bytes_.size() >= kMissesMax) break;
+      if (is_worth_a_walk(dag, seen_count > 0)) PIECEWORK_TRY(pick(dag));
+      if (seen_count > 0 || !is_taken_[dag]) ++seen_count;
+    }
+    return {};
+  }
+
+  bool is_worth_a_walk(size_t dag, bool is_ahead) const {
+    const uint64_t link_bytes = link_estimate_bytes(dag);
+    if (link_bytes >= left_bytes()) return false;
+    const uint64_t left_for_dag_bytes = left_bytes() - link_bytes;
+    const auto missed = missed_bytes_.find(dag);
+    if (missed != missed_bytes_.end()) return missed->second <= left_for_dag_bytes;
+    return !is_ahead || inventory_[dags_[dag].entry].content_bytes <= left_for_dag_bytes;
+  }
+
+  // Walks a DAG and takes it where it fits. The first of a batch has to.
+  Status pick(size_t dag) {
+    const bool is_first = picks_.empty();
+    const uint64_t link_bytes = is_first ? 0 : link_estimate_bytes(dag);
+    SizeVisitor size(blocks_, left_bytes() - link_bytes);
+    PIECEWORK_TRY(
+        walk_stored_dag(*stores_.sources[dags_[dag].source].store, root_of(inventory_, dags_[dag]), {}, walk_, size));
+    if (is_first && size.has_too_many()) return too_many(dags_[dag]);
+    if (is_first && !size.fits()) return too_large(dags_[dag]);
+    if (!size.fits() || size.has_too_many()) {
+      missed_bytes_[dag] = size.bytes;
+      return {};
+    }
+    blocks_.merge(size.own);
+    picks_.push_back({dag, size.bytes});
+    is_taken_[dag] = true;
+    dags_bytes_ += size.bytes;
+    directories_bytes_ += link_bytes;
+    return {};
+  }
+
+  // Gives back the DAGs that were picked last until the batch fits, which ends it: blocks_ still has theirs. Each was
+  // counted without what those before it hold, so what is left is known.
+  Status drop_what_is_over() {
+    while (dags_bytes_ + directories_bytes_ > options_.payload_bytes_max) {
+      const DagPick last = picks_.back();
+      if (picks_.size() == 1) return too_large(dags_[last.dag]);
+      picks_.pop_back();
+      is_taken_[last.dag] = false;
+      dags_bytes_ -= last.bytes;
+      PIECEWORK_ASSIGN(directories_bytes_, exact_directories_bytes());
+    }
+    return {};
+  }
+
+  uint64_t left_bytes() const {
+    const uint64_t batch_bytes = dags_bytes_ + directories_bytes_;
+    return options_.payload_bytes_max - std::min(options_.payload_bytes_max, batch_bytes);
+  }
+
+  // What the directories above the DAGs grow by with one more DAG: a link there, its share of a HAMT's nodes (there are
+  // at most 0.3 of some 150 bytes for each entry, on average), and a directory that begins with it.
+  uint64_t link_estimate_bytes(size_t dag) const {
+    constexpr uint64_t kShardShareBytes = 64;
+    constexpr uint64_t kDirectoryBytes = 128;
+    const Entry& entry = inventory_[dags_[dag].entry];
+    uint64_t bytes =
+        pb_link_bytes(entry.cid_bytes, entry.name_bytes + size_t{2}, entry.content_bytes) + kShardShareBytes;
+    for (EntryIndex at = range_of(dag).begin; at < dags_[dag].entry; ++at) {
+      bytes += kDirectoryBytes + inventory_[at].name_bytes;
+    }
+    return bytes;
+  }
+
+  // Everything in the CAR but the DAGs.
+  Result<uint64_t> exact_directories_bytes() {
+    if (options_.one_item_per_piece) {
+      return car_v1_header_bytes(inventory_[dags_[picks_.front().dag].entry].cid_bytes);
+    }
+    PIECEWORK_ASSIGN(BatchLayout layout,
+                     BatchLayout::compute(inventory_, classes_, options_.profile, picked_ranges()));
+    return layout.emit(nullptr).car_bytes;
+  }
+
+  // A DAG with the directories that begin directly before it.
+  EntryRange range_of(size_t dag) const { return {dag == 0 ? 0 : dags_[dag - 1].entry + 1, dags_[dag].entry + 1}; }
+
+  EntryRanges picked_ranges() const {
+    std::vector<size_t> dags;
+    for (const DagPick& picked : picks_) dags.push_back(picked.dag);
+    std::sort(dags.begin(), dags.end());
+    EntryRanges ranges;
+    for (const size_t dag : dags) {
+      const EntryRange range = range_of(dag);
+      if (!ranges.empty() && ranges.back().end == range.begin)
+        ranges.back().end = range.end;
+      else
+        ranges.push_back(range);
+    }
+    return ranges;
+  }
 
   tl::unexpected<Error> too_many(const PlannedDag& dag) const {
     return fail(
@@ -101,6 +216,16 @@ class StoreDivider {
   const OpenedStores& stores_;
   const PlanOptions& options_;
   const DagWalkOptions& walk_;
+  std::vector<bool> is_taken_;  // by DAG: it is in a batch
+  size_t first_free_ = 0;
+  ContentClasses classes_;
+
+  // Of the batch that is filled.
+  std::vector<DagPick> picks_;
+  CidMap blocks_;
+  uint64_t dags_bytes_ = 0;
+  uint64_t directories_bytes_ = 0;           // laid out, and estimated for what was picked since
+  std::map<size_t, uint64_t> missed_bytes_;  // DAGs that were walked and did not fit: what was counted up to there
 };
 
 }  // namespace
@@ -111,8 +236,8 @@ Cid root_of(const Inventory& inventory, const PlannedDag& dag) {
   return Cid(*view);
 }
 
-Result<std::vector<EntryRange>> divide_stores(const StoreItems& items, const PlanOptions& options,
-                                              const DagWalkOptions& walk) {
+Result<std::vector<EntryRanges>> divide_stores(const StoreItems& items, const PlanOptions& options,
+                                               const DagWalkOptions& walk) {
   return StoreDivider(items, options, walk).run();
 }
 

@@ -1,7 +1,9 @@
-// Divides the roots of stores into batches. A root's DAG stays whole.
+// Divides the roots of stores into batches as full as they get, in walk order. A root's DAG stays whole.
 //
-// A batch takes the next roots as long as they fit: a block that two of them share counts once in it. What a directory
-// may come to is bounded from above, so a batch that was accepted fits.
+// A batch begins with the first root that is in none yet and takes the next ones while they fit; what the first that
+// does not fit leaves free is filled with later ones. A block that two DAGs share counts once in a batch, so what a DAG
+// adds to one is known only by walking it: far ahead, only DAGs that fit by what a link says of them are walked, and
+// only so many that then do not. What the directories come to is estimated, then laid out exactly.
 #pragma once
 
 #include <span>
@@ -29,9 +31,10 @@ struct StoreItems {
   const OpenedStores& stores;
 };
 
-// Ranges that cover the inventory, in order, each with a CAR of at most options.payload_bytes_max. Errors: as
-// walk_stored_dag; kInvalidArgument for a DAG that does not fit a piece, kResourceExhausted for one of too many blocks.
-Result<std::vector<EntryRange>> divide_stores(const StoreItems& items, const PlanOptions& options,
-                                              const DagWalkOptions& walk);
+// Batches by their first entries; together they cover the inventory, each entry once. Each has a CAR of at most
+// options.payload_bytes_max. Errors: as walk_stored_dag; those of BatchLayout::compute; kInvalidArgument for a DAG that
+// does not fit a piece, kResourceExhausted for one of too many blocks.
+Result<std::vector<EntryRanges>> divide_stores(const StoreItems& items, const PlanOptions& options,
+                                               const DagWalkOptions& walk);
 
 }  // namespace piecework::engine

@@ -24,10 +24,10 @@ class StorePlanner {
                               printable(sources_.sources().front().path)));
     }
     // From here the roots are fixed, and with them everything that is packed.
-    PIECEWORK_ASSIGN(const std::vector<EntryRange> ranges,
+    PIECEWORK_ASSIGN(const std::vector<EntryRanges> batches,
                      divide_stores({inventory_, dags_, stores_}, request_.options, walk_));
     PIECEWORK_ASSIGN(const std::unique_ptr<PlanWriter> writer, PlanWriter::create(path, request_.options));
-    for (const EntryRange& range : ranges) PIECEWORK_TRY(add_batch(*writer, range));
+    for (const EntryRanges& batch : batches) PIECEWORK_TRY(add_batch(*writer, batch));
     return writer->finish(inventory_, {});
   }
 
@@ -67,16 +67,12 @@ class StorePlanner {
     return {};
   }
 
-  Status add_batch(PlanWriter& writer, EntryRange range) {
+  Status add_batch(PlanWriter& writer, const EntryRanges& batch) {
     StoredRecords records(walk_);
-    for (; next_dag_ < dags_.size() && dags_[next_dag_].entry < range.end; ++next_dag_) {
-      const PlannedDag& dag = dags_[next_dag_];
-      const StoreSource& source = stores_.sources[dag.source];
-      records.add_root(root_of(inventory_, dag), *source.store, source.file_sources);
-    }
+    for (const EntryRange& range : batch) add_roots(range, records);
     ContentClasses classes(Dedup::kNone);
-    if (request_.options.one_item_per_piece) return add_bare_batch(writer, range, records, classes);
-    PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(inventory_, classes, request_.options.profile, range));
+    if (request_.options.one_item_per_piece) return add_bare_batch(writer, batch.back().end - 1, records, classes);
+    PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(inventory_, classes, request_.options.profile, batch));
     PIECEWORK_TRY(writer.add_batch(layout, &records));
     PIECEWORK_TRY(records.status());
     const uint64_t car_bytes = writer.last_batch().totals.car_bytes;
@@ -88,12 +84,20 @@ class StorePlanner {
                     writer.last_batch().batch, car_bytes));
   }
 
+  void add_roots(EntryRange range, StoredRecords& records) const {
+    const auto begins_before = [](const PlannedDag& dag, EntryIndex entry) { return dag.entry < entry; };
+    auto dag = std::lower_bound(dags_.begin(), dags_.end(), range.begin, begins_before);
+    for (; dag != dags_.end() && dag->entry < range.end; ++dag) {
+      const StoreSource& source = stores_.sources[dag->source];
+      records.add_root(root_of(inventory_, *dag), *source.store, source.file_sources);
+    }
+  }
+
   // One DAG by itself: its root is the piece's.
-  Status add_bare_batch(PlanWriter& writer, EntryRange range, StoredRecords& records, ContentClasses& classes) {
-    const EntryIndex entry = range.end - 1;
+  Status add_bare_batch(PlanWriter& writer, EntryIndex entry, StoredRecords& records, ContentClasses& classes) {
     Inventory alone;
     alone.add_dag({}, inventory_.dag_cid(entry), inventory_[entry].content_bytes);
-    PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(alone, classes, request_.options.profile, {0, 1}));
+    PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(alone, classes, request_.options.profile, {{0, 1}}));
     PIECEWORK_TRY(writer.add_batch(layout, &records));
     return records.status();
   }
@@ -104,7 +108,6 @@ class StorePlanner {
   const DagWalkOptions walk_;
   Inventory inventory_;
   std::vector<PlannedDag> dags_;
-  size_t next_dag_ = 0;  // the first that is in no batch yet
 };
 
 }  // namespace
