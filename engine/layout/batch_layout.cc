@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <ranges>
 
 #include "engine/codec/murmur3.h"
 #include "engine/layout/file_shape.h"
@@ -75,17 +76,28 @@ struct BatchLayout::Child {
   ClassId class_id = kUnique;
 };
 
-size_t BatchLayout::directory_slot(EntryIndex directory) const {
-  if (directory >= range_.begin) return slot_of_entry_[directory - range_.begin];
-  const auto position = std::lower_bound(ancestors_.begin(), ancestors_.end(), directory);
-  return static_cast<size_t>(position - ancestors_.begin());
+size_t BatchLayout::directory_slot(EntryIndex entry) const {
+  const auto slots = std::views::iota(size_t{0}, directory_entries_.size());
+  const auto slot = std::ranges::partition_point(slots, [&](size_t i) { return directory_entries_[i] < entry; });
+  return static_cast<size_t>(slot - slots.begin());
 }
 
 void BatchLayout::collect_children(EntryIndex directory, std::vector<EntryIndex>& children) const {
   children.clear();
-  const EntryIndex end = std::min(inventory_[directory].subtree_end, range_.end);
-  for (EntryIndex child = directory + 1; child < end; child = inventory_[child].subtree_end) {
-    if (in_range(child)) children.push_back(child);
+  const EntryIndex end = inventory_[directory].subtree_end;
+  EntryIndex child = directory + 1;
+  const auto ends_after = [](EntryIndex entry, const EntryRange& range) { return entry < range.end; };
+  auto range = std::upper_bound(ranges_.begin(), ranges_.end(), child, ends_after);
+  while (range != ranges_.end() && child < end) {
+    if (child < range->begin) {
+      // Nothing of the batch is before the range but directories that reach into it, the outermost first.
+      const size_t slot = directory_slot(child);
+      child = slot == directory_entries_.size() ? range->begin : std::min(range->begin, directory_entries_[slot]);
+      if (child >= end) return;
+    }
+    children.push_back(child);
+    child = inventory_[child].subtree_end;
+    while (range != ranges_.end() && range->end <= child) ++range;
   }
 }
 
@@ -144,7 +156,7 @@ std::vector<BatchLayout::HamtItem> BatchLayout::hamt_order(EntryIndex directory)
 
 Status BatchLayout::lay_out_hamt(EntryIndex directory, const std::vector<Child>& children, DirectoryLayout& layout) {
   const std::vector<HamtItem> items = hamt_order(directory);
-  // Children by entry: both lists come from the same range, `children` in entry order.
+  // Children by entry: both lists come from collect_children(), `children` in entry order.
   const auto child_of = [&](EntryIndex entry) -> const Child& {
     const auto position = std::lower_bound(children.begin(), children.end(), entry,
                                            [](const Child& child, EntryIndex wanted) { return child.entry < wanted; });
@@ -217,29 +229,34 @@ Status BatchLayout::lay_out_directory(EntryIndex directory) {
   return {};
 }
 
-Result<BatchLayout> BatchLayout::compute(const Inventory& inventory, ContentClasses& classes, const Profile& profile,
-                                         EntryRange range) {
-  PIECEWORK_CHECK(range.begin < range.end && range.end <= inventory.entry_count());
-  BatchLayout layout(inventory, classes, profile, range);
-  // Directories that begin before the range and reach into it: the path from the root down.
-  for (EntryIndex at = 0; at < range.begin;) {
-    if (inventory[at].subtree_end > range.begin) {
-      layout.ancestors_.push_back(at);
-      layout.directories_.push_back({});
-      ++at;
-    } else {
-      at = inventory[at].subtree_end;
+// The directories inside each range, and before them those that begin before it and reach into it.
+void BatchLayout::collect_directories() {
+  std::vector<EntryIndex> ancestors;
+  EntryIndex seen_end = 0;  // what begins before this, and reaches further, is there already
+  for (const EntryRange& range : ranges_) {
+    PIECEWORK_CHECK(seen_end <= range.begin && range.begin < range.end && range.end <= inventory_.entry_count());
+    ancestors.clear();
+    for (EntryIndex at = range.begin; at > seen_end;) {
+      at = inventory_.parent(at);
+      if (at >= seen_end) ancestors.push_back(at);
     }
+    for (size_t i = ancestors.size(); i-- > 0;) directory_entries_.push_back(ancestors[i]);
+    for (EntryIndex entry = range.begin; entry < range.end; ++entry) {
+      if (inventory_[entry].kind == EntryKind::kDirectory) directory_entries_.push_back(entry);
+    }
+    seen_end = range.end;
   }
-  for (EntryIndex entry = range.begin; entry < range.end; ++entry) {
-    layout.slot_of_entry_.push_back(static_cast<uint32_t>(layout.directories_.size()));
-    if (inventory[entry].kind == EntryKind::kDirectory) layout.directories_.push_back({});
-  }
-  for (EntryIndex entry = range.end; entry-- > range.begin;) {
-    if (inventory[entry].kind == EntryKind::kDirectory) PIECEWORK_TRY(layout.lay_out_directory(entry));
-  }
-  for (size_t i = layout.ancestors_.size(); i-- > 0;) {
-    PIECEWORK_TRY(layout.lay_out_directory(layout.ancestors_[i]));
+  for (size_t i = 0; i < directory_entries_.size(); ++i) directories_.push_back({});
+}
+
+Result<BatchLayout> BatchLayout::compute(const Inventory& inventory, ContentClasses& classes, const Profile& profile,
+                                         EntryRanges ranges) {
+  PIECEWORK_CHECK(!ranges.empty());
+  BatchLayout layout(inventory, classes, profile, std::move(ranges));
+  layout.collect_directories();
+  // Children before parents.
+  for (size_t i = layout.directory_entries_.size(); i-- > 0;) {
+    PIECEWORK_TRY(layout.lay_out_directory(layout.directory_entries_[i]));
   }
   return layout;
 }

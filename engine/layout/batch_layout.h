@@ -1,7 +1,7 @@
 // The layout of one batch: a pure function of (entries, sizes, profile, classes of equal content).
 //
-// Two passes over a range of the inventory, neither of which recurses. Bottom-up: entries in reverse order, so children
-// come before parents; each directory gets its kind (flat or HAMT), block length and Tsize. Top-down: records in
+// Two passes over some ranges of the inventory, neither of which recurses. Bottom-up: directories in reverse order, so
+// children come before parents; each gets its kind (flat or HAMT), block length and Tsize. Top-down: records in
 // pre-order, first occurrences written and later ones referred to. A HAMT comes from its entries sorted by the hash of
 // the name, which *is* its pre-order: an entry's depth is the longest common prefix with its two neighbours, and one
 // reverse scan with an accumulator a level closes every shard. Source: formats.md 3-6, UnixFS and IPIP-499.
@@ -21,7 +21,11 @@ namespace piecework::engine {
 struct EntryRange {
   EntryIndex begin = 0;
   EntryIndex end = 0;
+  friend bool operator==(const EntryRange&, const EntryRange&) = default;
 };
+
+// What a batch holds: not empty, ascending, no two overlap.
+using EntryRanges = std::vector<EntryRange>;
 
 // One node of a HAMT below the directory's root shard.
 struct ShardLayout {
@@ -36,7 +40,7 @@ struct ShardLayout {
 struct DirectoryLayout {
   uint64_t tsize = 0;
   uint32_t block_bytes = 0;
-  uint32_t entry_count = 0;  // inside the range
+  uint32_t entry_count = 0;  // in the batch
   uint32_t child_count = 0;  // links of the root node
   uint32_t shard_begin = 0;  // its shards, in pre-order, among BatchLayout's
   ClassId class_id = kUnique;
@@ -57,7 +61,7 @@ class BatchLayout {
  public:
   // Pass one. Errors: kCorrupt (source) for names that no HAMT can hold: more than one with the same 64-bit hash.
   static Result<BatchLayout> compute(const Inventory& inventory, ContentClasses& classes, const Profile& profile,
-                                     EntryRange range);
+                                     EntryRanges ranges);
 
   // Pass two: hands every record to `sink` (none where it is null) and returns the totals. Without `dags`, those of
   // stored DAGs are left out.
@@ -66,8 +70,8 @@ class BatchLayout {
  private:
   friend class RecordEmitter;
 
-  BatchLayout(const Inventory& inventory, ContentClasses& classes, const Profile& profile, EntryRange range)
-      : inventory_(inventory), classes_(classes), profile_(profile), range_(range) {}
+  BatchLayout(const Inventory& inventory, ContentClasses& classes, const Profile& profile, EntryRanges ranges)
+      : inventory_(inventory), classes_(classes), profile_(profile), ranges_(std::move(ranges)) {}
 
   struct Child;  // an entry as its parent links it
   struct HamtItem {
@@ -75,29 +79,29 @@ class BatchLayout {
     EntryIndex entry = 0;
   };
 
+  void collect_directories();
   Status lay_out_directory(EntryIndex directory);
   void lay_out_flat(const std::vector<Child>& children, DirectoryLayout& layout);
   Status lay_out_hamt(EntryIndex directory, const std::vector<Child>& children, DirectoryLayout& layout);
 
-  // The entries of `directory` that are in the range, in name order.
+  // The entries of `directory` that are in the batch, in name order.
   void collect_children(EntryIndex directory, std::vector<EntryIndex>& children) const;
   // The same sorted by hash, and the order of a HAMT's links.
   std::vector<HamtItem> hamt_order(EntryIndex directory) const;
   Child link_of(EntryIndex entry) const;
-  bool in_range(EntryIndex entry) const { return inventory_[entry].subtree_end > range_.begin && entry < range_.end; }
   DirectoryLayout& directory_layout(EntryIndex directory) { return directories_[directory_slot(directory)]; }
   const DirectoryLayout& directory_layout(EntryIndex directory) const {
     return directories_[directory_slot(directory)];
   }
-  size_t directory_slot(EntryIndex directory) const;
+  // The first of directories_ at or after `entry`.
+  size_t directory_slot(EntryIndex entry) const;
 
   const Inventory& inventory_;
   ContentClasses& classes_;
   const Profile& profile_;
-  EntryRange range_;
-  std::vector<EntryIndex> ancestors_;               // directories that begin before the range and reach into it
-  PagedVector<uint32_t> slot_of_entry_;             // for entries inside the range: index into directories_
-  PagedVector<DirectoryLayout, 1024> directories_;  // the ancestors' first, in their order
+  EntryRanges ranges_;
+  PagedVector<EntryIndex, 1024> directory_entries_;  // those in the batch, ascending
+  PagedVector<DirectoryLayout, 1024> directories_;   // in the same order
   PagedVector<ShardLayout, 1024> shards_;
 };
 

@@ -1,8 +1,10 @@
-// Divides an inventory into batches: consecutive ranges in walk order, as full as they get.
+// Divides an inventory into batches as full as they get, in walk order, so that neighbours stay together.
 //
-// Places by estimates, then lays out exactly: filling a batch is not monotone (one more file can turn a flat directory
-// into a HAMT, or make two directories equal), so every range that is accepted has been laid out and measured. Items
-// are kept whole where they fit a piece; an item that does not is divided by files.
+// A batch begins with the first item that is in none yet and takes the next ones while they fit; what the first that
+// does not fit leaves free is filled with later items, from as far ahead as a bound says. So a large item opens a batch
+// and small ones fill it. Places by estimates, then lays out exactly: filling a batch is not monotone (one more file
+// can turn a flat directory into a HAMT, or make two directories equal), so every batch that is accepted has been laid
+// out and measured. Items are kept whole where they fit a piece; an item that does not is divided by files.
 #pragma once
 
 #include <vector>
@@ -12,9 +14,10 @@
 
 namespace piecework::engine {
 
-// Ranges that cover the inventory, in order, each with a CAR of at most options.payload_bytes_max.
+// Batches by their first entries; together they cover the inventory, each entry once. Each has a CAR of at most
+// options.payload_bytes_max.
 // Errors: kInvalidArgument where a single file with its directories does not fit; those of BatchLayout::compute.
-Result<std::vector<EntryRange>> divide_into_batches(const Inventory& inventory, ContentClasses& classes,
+Result<std::vector<EntryRanges>> divide_into_batches(const Inventory& inventory, ContentClasses& classes,
                                                     const PlanOptions& options);
 
 }  // namespace piecework::engine

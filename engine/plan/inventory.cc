@@ -13,15 +13,21 @@ Entry& Inventory::add(std::string_view name, EntryKind kind, std::string_view ta
   entry.name_bytes = static_cast<uint8_t>(name.size());
   entry.kind = kind;
   entry.subtree_end = static_cast<EntryIndex>(entries_.size() + 1);
+  parents_.push_back(innermost_);
   return entries_.push_back(entry);
 }
 
 EntryIndex Inventory::open_directory(std::string_view name) {
   add(name, EntryKind::kDirectory, {});
-  return entry_count() - 1;
+  innermost_ = entry_count() - 1;
+  return innermost_;
 }
 
-void Inventory::close_directory(EntryIndex directory) { entries_[directory].subtree_end = entry_count(); }
+void Inventory::close_directory(EntryIndex directory) {
+  PIECEWORK_CHECK(directory == innermost_);
+  entries_[directory].subtree_end = entry_count();
+  innermost_ = parents_[directory];
+}
 
 EntryIndex Inventory::add_file(std::string_view name, uint64_t file_bytes, int64_t mtime_ns) {
   Entry& entry = add(name, EntryKind::kFile, {});
@@ -44,14 +50,12 @@ EntryIndex Inventory::add_dag(std::string_view name, ByteSpan cid, uint64_t tsiz
 }
 
 std::string Inventory::path(EntryIndex index) const {
+  std::vector<EntryIndex> below_root;
+  for (EntryIndex at = index; at != 0; at = parents_[at]) below_root.push_back(at);
   std::string path;
-  EntryIndex at = 0;
-  while (at != index) {
-    EntryIndex child = at + 1;
-    while (entries_[child].subtree_end <= index) child = entries_[child].subtree_end;
+  for (size_t i = below_root.size(); i-- > 0;) {
     if (!path.empty()) path += '/';
-    path += name(child);
-    at = child;
+    path += name(below_root[i]);
   }
   return path;
 }

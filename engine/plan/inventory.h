@@ -1,8 +1,9 @@
 // What there is to pack: every entry of the sources in walk order, 32 bytes each and its name.
 //
 // Entries stand in depth-first pre-order, children sorted by name bytes, so the subtree of entry i is [i, subtree_end),
-// a batch is a range of entries, and nothing depends on the order in which a file system lists names. Directories with
-// contents belong to a range if anything below them does; files, symlinks and empty directories are its *leaves*.
+// a batch is a list of ranges of entries, and nothing depends on the order in which a file system lists names.
+// Directories with contents belong to a batch if anything below them does; files, symlinks and empty directories are
+// its *leaves*.
 #pragma once
 
 #include <cstdint>
@@ -84,7 +85,10 @@ class Inventory {
     return entries_[index].kind != EntryKind::kDirectory || is_empty_directory(index);
   }
 
-  // The path from the root, without the root's own name; O(depth * siblings), for messages and single look-ups.
+  // The directory that holds the entry; the root is its own.
+  EntryIndex parent(EntryIndex index) const { return parents_[index]; }
+
+  // The path from the root, without the root's own name.
   std::string path(EntryIndex index) const;
 
   // Building, in pre-order: open() a directory, add() what it holds, close() it.
@@ -102,6 +106,8 @@ class Inventory {
   Entry& add(std::string_view name, EntryKind kind, std::string_view target);
 
   PagedVector<Entry> entries_;
+  PagedVector<EntryIndex> parents_;
+  EntryIndex innermost_ = 0;  // of the open directories
   TextArena arena_;
 };
 

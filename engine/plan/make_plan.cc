@@ -22,13 +22,19 @@ bool exclude_and_retry(const Error& error, ScanOptions& scan) {
 }
 
 // Which batch each skipped item would have been in.
-std::vector<SkippedItem> skipped_by_batch(const Inventory& inventory, const std::vector<EntryRange>& ranges) {
+std::vector<SkippedItem> skipped_by_batch(const Inventory& inventory, const std::vector<EntryRanges>& batches) {
   std::vector<SkippedItem> skipped = inventory.skipped;
+  if (skipped.empty()) return skipped;
+  std::vector<std::pair<EntryIndex, uint32_t>> batch_of_end;  // ends of all ranges, ascending
+  for (uint32_t batch = 0; batch < batches.size(); ++batch) {
+    for (const EntryRange& range : batches[batch]) batch_of_end.emplace_back(range.end, batch);
+  }
+  std::sort(batch_of_end.begin(), batch_of_end.end());
   for (SkippedItem& item : skipped) {
     const auto after =
-        std::upper_bound(ranges.begin(), ranges.end(), item.position,
-                         [](EntryIndex position, const EntryRange& range) { return position < range.end; });
-    item.batch = static_cast<uint32_t>(std::min<size_t>(after - ranges.begin(), ranges.size() - 1));
+        std::upper_bound(batch_of_end.begin(), batch_of_end.end(), item.position,
+                         [](EntryIndex position, const auto& end) { return position < end.first; });
+    item.batch = after == batch_of_end.end() ? batch_of_end.back().second : after->second;
   }
   return skipped;
 }
@@ -77,13 +83,13 @@ Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& reque
       return tl::unexpected<Error>(std::move(classes).error());
     }
     // From here no source is read any more: what follows is a function of the inventory and the classes.
-    PIECEWORK_ASSIGN(const std::vector<EntryRange> ranges, divide_into_batches(inventory, *classes, request.options));
+    PIECEWORK_ASSIGN(const std::vector<EntryRanges> batches, divide_into_batches(inventory, *classes, request.options));
     PIECEWORK_ASSIGN(const std::unique_ptr<PlanWriter> writer, PlanWriter::create(path, request.options));
-    for (const EntryRange& range : ranges) {
-      PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(inventory, *classes, request.options.profile, range));
+    for (const EntryRanges& batch : batches) {
+      PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(inventory, *classes, request.options.profile, batch));
       PIECEWORK_TRY(writer->add_batch(layout));
     }
-    return writer->finish(inventory, skipped_by_batch(inventory, ranges));
+    return writer->finish(inventory, skipped_by_batch(inventory, batches));
   }
 }
 

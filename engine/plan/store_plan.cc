@@ -7,28 +7,13 @@
 #include "engine/layout/node_lengths.h"
 #include "engine/plan/dag_size.h"
 #include "engine/plan/split_dag.h"
+#include "engine/plan/store_divide.h"
 #include "engine/plan/stored_records.h"
 #include "engine/store/cid_map.h"
 #include "engine/store/dag_walk.h"
 
 namespace piecework::engine {
 namespace {
-
-// What planning a batch keeps of each block in memory comes to at most 85 bytes.
-constexpr size_t kBlocksInBatchMax = size_t{16} << 20;
-
-// A subtree of a root that is larger than a piece.
-struct PartIndex {
-  size_t split = 0;
-  size_t index = 0;
-};
-
-// A DAG that is packed whole: a root, or a part of one.
-struct PlannedDag {
-  EntryIndex entry = 0;  // of the inventory, which has its CID
-  uint32_t source = 0;
-  std::optional<PartIndex> part{};
-};
 
 // A root that is larger than a piece.
 struct PlannedSplit {
@@ -66,31 +51,43 @@ class StorePlanner {
         walk_{.stop = request.stop, .allows_missing = request.options.partial} {}
 
   Result<PlanSummary> run(const std::string& path) {
-    Result<std::vector<EntryRange>> ranges = divide_inventory();
-    // A root whose Tsize said that it fits is measured, and cut where it does not.
-    while (!ranges && large_roots_.size() > large_roots_measured_) {
-      large_roots_measured_ = large_roots_.size();
-      ranges = divide_inventory();
-    }
-    if (!ranges) return tl::unexpected<Error>(std::move(ranges).error());
+    PIECEWORK_ASSIGN(const std::vector<EntryRanges> batches, divide());
     // From here the DAGs of every batch are fixed, and with them everything that is packed.
     PIECEWORK_ASSIGN(const std::unique_ptr<PlanWriter> writer, PlanWriter::create(path, request_.options));
-    for (const EntryRange& range : *ranges) PIECEWORK_TRY(add_batch(*writer, range));
+    for (const EntryRanges& batch : batches) PIECEWORK_TRY(add_batch(*writer, batch));
     // From here it is known which batch holds which part.
     for (const PlannedSplit& split : splits_) PIECEWORK_TRY(add_join(*writer, split));
     return writer->finish(inventory_, {});
   }
 
  private:
-  Result<std::vector<EntryRange>> divide_inventory() {
-    inventory_ = Inventory();
-    dags_.clear();
-    splits_.clear();
-    PIECEWORK_TRY(take_inventory());
-    if (!dags_.empty()) return divide();
+  // Tsize counts every block, shared ones more than once: where it is far below a piece, nobody needs to walk. A DAG that
+  // is larger than its Tsize says is found out while dividing, and cut in another round.
+  Result<std::vector<EntryRanges>> divide() {
+    for (;;) {
+      inventory_ = Inventory();
+      dags_.clear();
+      splits_.clear();
+      PIECEWORK_TRY(take_inventory());
+      if (dags_.empty()) return nothing_to_pack();
+      PIECEWORK_ASSIGN(StoreDivision division, divide_stores({inventory_, dags_, stores_}, request_.options, walk_));
+      if (!division.oversized_dag) return std::move(division.batches);
+      const PlannedDag& dag = dags_[*division.oversized_dag];
+      if (dag.part) return too_large(dag);
+      large_roots_.push_back(root_of(inventory_, dag));
+    }
+  }
+
+  tl::unexpected<Error> nothing_to_pack() const {
     return fail(ErrorCode::kNotFound, ErrorSide::kSource,
                 fmt::format("'{}' has nothing pinned and no MFS root: name roots with --roots FILE",
                             printable(sources_.sources().front().path)));
+  }
+
+  tl::unexpected<Error> too_large(const PlannedDag& dag) const {
+    return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
+                fmt::format("{} does not fit a piece of {} with the directories above it: choose a larger --piece-size",
+                            root_of(inventory_, dag).text(), request_.options.piece_size_text));
   }
 
   Status take_inventory() {
@@ -131,7 +128,7 @@ class StorePlanner {
       return {};
     }
     const SplitLimits limits{.part_bytes_max = capacity_bytes() - std::min(capacity_bytes(), kDirectoriesBoundBytes),
-                             .link_bytes_max = link_bound_bytes(kCidBytesMax, kDagPartNameBytes, UINT64_MAX),
+                             .link_bytes_max = link_bound_bytes(kCidBytesMax, kDagPartNameBytes),
                              .blocks_in_part_max = kBlocksInBatchMax};
     PIECEWORK_ASSIGN(SplitDag dag, split_dag(store_of(source), root, walk_, limits));
     splits_.push_back({root, std::string(name_in_source), source, std::move(dag)});
@@ -146,103 +143,54 @@ class StorePlanner {
     return {};
   }
 
-  // Tsize counts every block, shared ones more than once: where it is far below a piece, nobody needs to walk. A DAG
-  // whose Tsize says too little is found out by divide().
   Result<bool> fits_a_piece(uint32_t source, const Cid& root, uint64_t tsize) {
-    const bool is_small = root.view().codec == kCodecDagPb && tsize < capacity_bytes() / 2;
-    if (is_small && !is_known_large(root)) return true;
+    if (std::find(large_roots_.begin(), large_roots_.end(), root) != large_roots_.end()) return false;
+    if (root.view().codec == kCodecDagPb && tsize < capacity_bytes() / 2) return true;
     const CidMap nothing;
-    const uint64_t around_bytes = kDirectoriesBoundBytes + link_bound_bytes(root.bytes().size(), kNameBytesMax, tsize);
+    const uint64_t around_bytes = kDirectoriesBoundBytes + link_bound_bytes(root.bytes().size(), kNameBytesMax);
     DagSize size(nothing, capacity_bytes() - std::min(capacity_bytes(), around_bytes), kBlocksInBatchMax);
     PIECEWORK_TRY(walk_stored_dag(store_of(source), root, {}, walk_, size));
     return size.fits();
   }
 
-  bool is_known_large(const Cid& root) const {
-    return std::find(large_roots_.begin(), large_roots_.end(), root) != large_roots_.end();
-  }
-
-  // At most what the directories above the DAGs come to for one more DAG: a link there, shards of a HAMT, and for the
-  // first DAG of a batch the directories themselves.
-  static uint64_t link_bound_bytes(size_t cid_bytes, size_t name_bytes, uint64_t tsize) {
+  // At most what the directories above a DAG come to for it: a link, shards of a HAMT.
+  static uint64_t link_bound_bytes(size_t cid_bytes, size_t name_bytes) {
     constexpr uint64_t kShardShareBytes = 256;
-    return pb_link_bytes(static_cast<uint32_t>(cid_bytes), name_bytes + 2, tsize) + kShardShareBytes;
-  }
-  uint64_t link_bound_bytes(const PlannedDag& dag) const {
-    const Entry& entry = inventory_[dag.entry];
-    return link_bound_bytes(entry.cid_bytes, entry.name_bytes, entry.content_bytes);
+    return pb_link_bytes(static_cast<uint32_t>(cid_bytes), name_bytes + 2, UINT64_MAX) + kShardShareBytes;
   }
   static constexpr uint64_t kDirectoriesBoundBytes = 4096;
   static constexpr size_t kNameBytesMax = 255;
 
-  Result<std::vector<EntryRange>> divide() {
-    std::vector<EntryRange> ranges;
-    CidMap batch;
-    uint64_t batch_bytes = kDirectoriesBoundBytes;
-    EntryIndex begin = 0;
-    for (size_t i = 0; i < dags_.size(); ++i) {
-      const bool is_first = batch.size() == 0;
-      const uint64_t link_bytes = link_bound_bytes(dags_[i]);
-      const uint64_t left_bytes = capacity_bytes() - std::min(capacity_bytes(), batch_bytes + link_bytes);
-      DagSize size(batch, left_bytes, kBlocksInBatchMax);
-      PIECEWORK_TRY(walk_stored_dag(store_of(dags_[i].source), root_of(dags_[i]), {}, walk_, size));
-      if (size.fits() && (is_first || may_join(i))) {
-        batch.merge(size.own);
-        batch_bytes += size.bytes + link_bytes;
-        continue;
-      }
-      if (is_first) return too_large(dags_[i]);
-      ranges.push_back({begin, dags_[i - 1].entry + 1});
-      begin = ranges.back().end;
-      batch.clear();
-      batch_bytes = kDirectoriesBoundBytes;
-      --i;  // once more, into the next batch
-    }
-    ranges.push_back({begin, inventory_.entry_count()});
-    return ranges;
-  }
-
-  // Whether a DAG that fits may stand in the batch of the one before it.
-  bool may_join(size_t dag) const {
-    const std::optional<PartIndex>& part = dags_[dag].part;
-    if (!part) return !request_.options.one_item_per_piece;
-    return !part_of(*part).opens_part;
-  }
-
-  tl::unexpected<Error> too_large(const PlannedDag& dag) {
-    large_roots_.push_back(root_of(dag));
-    return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
-                fmt::format("the DAG {} does not fit a piece of {} with the directories above it: choose a larger "
-                            "--piece-size",
-                            root_of(dag).text(), request_.options.piece_size_text));
-  }
-
-  Status add_batch(PlanWriter& writer, EntryRange range) {
+  Status add_batch(PlanWriter& writer, const EntryRanges& ranges) {
     StoredRecords records(walk_);
     BatchParts parts;
-    const auto batch = static_cast<uint32_t>(writer.batch_count());
-    for (; next_dag_ < dags_.size() && dags_[next_dag_].entry < range.end; ++next_dag_) {
-      const PlannedDag& dag = dags_[next_dag_];
-      const StoreSource& source = stores_.sources[dag.source];
-      records.add_root(root_of(dag), *source.store, source.file_sources, nullptr);
-      if (!dag.part) continue;
-      const PlannedSplit& split = splits_[dag.part->split];
-      const DagPart& part = part_of(*dag.part);
-      parts.push_back({item_path(split, part.name), item_path(split, part.path), part.cid});
-      part_batches_.add(part.cid.bytes(), batch);
-    }
+    for (const EntryRange& range : ranges) add_roots(writer, range, records, parts);
     ContentClasses classes(Dedup::kNone);
     const bool is_bare = request_.options.one_item_per_piece && parts.empty();
-    if (is_bare) return add_bare_batch(writer, range.end - 1, records, classes);
-    PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(inventory_, classes, request_.options.profile, range));
+    if (is_bare) return add_bare_batch(writer, ranges.back().end - 1, records, classes);
+    PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(inventory_, classes, request_.options.profile, ranges));
     return write_batch(writer, layout, records, {.parts = std::move(parts)});
+  }
+
+  void add_roots(const PlanWriter& writer, EntryRange range, StoredRecords& records, BatchParts& parts) {
+    const auto begins_before = [](const PlannedDag& dag, EntryIndex entry) { return dag.entry < entry; };
+    auto dag = std::lower_bound(dags_.begin(), dags_.end(), range.begin, begins_before);
+    for (; dag != dags_.end() && dag->entry < range.end; ++dag) {
+      const StoreSource& source = stores_.sources[dag->source];
+      records.add_root(root_of(inventory_, *dag), *source.store, source.file_sources, nullptr);
+      if (!dag->part) continue;
+      const PlannedSplit& split = splits_[dag->part->split];
+      const DagPart& part = split.dag.parts[dag->part->index];
+      parts.push_back({item_path(split, part.name), item_path(split, part.path), part.cid});
+      part_batches_.add(part.cid.bytes(), writer.batch_count());
+    }
   }
 
   // One DAG by itself: its root is the piece's.
   Status add_bare_batch(PlanWriter& writer, EntryIndex entry, StoredRecords& records, ContentClasses& classes) {
     Inventory alone;
     alone.add_dag({}, inventory_.dag_cid(entry), inventory_[entry].content_bytes);
-    PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(alone, classes, request_.options.profile, {0, 1}));
+    PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(alone, classes, request_.options.profile, {{0, 1}}));
     return write_batch(writer, layout, records, {});
   }
 
@@ -268,7 +216,7 @@ class StorePlanner {
     records.add_root(split.root, store_of(split.source), stores_.sources[split.source].file_sources, &external);
     ContentClasses classes(Dedup::kNone);
     PIECEWORK_ASSIGN(BatchLayout layout,
-                     BatchLayout::compute(join, classes, request_.options.profile, {0, join.entry_count()}));
+                     BatchLayout::compute(join, classes, request_.options.profile, {{0, join.entry_count()}}));
     return write_batch(writer, layout, records, {.is_join = true});
   }
 
@@ -300,12 +248,6 @@ class StorePlanner {
 
   uint64_t capacity_bytes() const { return request_.options.payload_bytes_max; }
   BlockStore& store_of(uint32_t source) const { return *stores_.sources[source].store; }
-  const DagPart& part_of(const PartIndex& part) const { return splits_[part.split].dag.parts[part.index]; }
-  Cid root_of(const PlannedDag& dag) const {
-    const auto view = decode_cid(inventory_.dag_cid(dag.entry));
-    PIECEWORK_CHECK(view.has_value());
-    return Cid(*view);
-  }
 
   const SourceSet& sources_;
   const OpenedStores& stores_;
@@ -315,9 +257,7 @@ class StorePlanner {
   std::vector<PlannedDag> dags_;
   std::vector<PlannedSplit> splits_;
   std::vector<Cid> large_roots_;  // whose Tsize says less than they are
-  size_t large_roots_measured_ = 0;
   CidMap part_batches_;           // the batch of each part
-  size_t next_dag_ = 0;           // the first that is in no batch yet
 };
 
 }  // namespace

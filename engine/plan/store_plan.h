@@ -2,8 +2,7 @@
 //
 // A root is an item. Roots stand in the order of their names, in directories that Piecework makes: one source with one
 // root is that DAG itself; several roots are a directory that names each by its CID; several sources one more above.
-// A batch takes the next roots as long as they fit: a block that two of them share counts once in it. What a directory
-// may come to is bounded from above, so a batch that was accepted fits. Source: design.md 3 and 6.
+// Which roots share a batch is store_divide.h's. Source: design.md 3 and 6.
 #pragma once
 
 #include <memory>

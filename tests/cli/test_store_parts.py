@@ -15,14 +15,13 @@ import dag  # noqa: E402
 import harness  # noqa: E402
 import unixfs_ref  # noqa: E402
 
-warnings.filterwarnings("ignore", category=ResourceWarning, module="unixfs_ref")
-
 PUBLIC = harness.VECTORS / "public"
 
 
 class StoreParts(harness.TestCase):
     def setUp(self):
         super().setUp()
+        warnings.simplefilter("ignore", ResourceWarning)  # the importer leaves files to the garbage collector
         self.out = self.temp / "out"
 
     def import_tree(self, tree, name, **options):

@@ -198,7 +198,7 @@ inline OnePass write_in_one_pass(const TreeNode& tree, const Profile& profile, D
   {
     auto writer = PlanWriter::create(plan_path, options);
     EXPECT_TRUE(writer.has_value()) << writer.error().message;
-    auto layout = BatchLayout::compute(inventory, classes, profile, {0, inventory.entry_count()});
+    auto layout = BatchLayout::compute(inventory, classes, profile, {{0, inventory.entry_count()}});
     EXPECT_TRUE(layout.has_value()) << layout.error().message;
     EXPECT_TRUE((*writer)->add_batch(*layout).has_value());
     EXPECT_TRUE((*writer)->finish(inventory, {}).has_value());
