@@ -89,7 +89,9 @@ Receipt make_receipt(const PlanSummary& plan, const PlannedBatch& batch, const P
   for (const PlannedPart& part : batch.role.parts) {
     receipt.parts.push_back({part.path, part.item_path, part.cid.text()});
   }
-  receipt.codec_guessed = plan.options.all_blocks;
+  const auto is_repository = [](const Source& source) { return source.kind == SourceKind::kKuboRepository; };
+  receipt.codec_guessed =
+      plan.options.all_blocks && std::any_of(plan.sources.begin(), plan.sources.end(), is_repository);
   return receipt;
 }
 

@@ -54,6 +54,9 @@ void add_plan_flags(CLI::App& command, PlanFlags& flags, bool sources_optional) 
   command.add_option("--roots", flags.roots_path,
                      "Stores: file with the CIDs to pack, one a line; else what is pinned, or what a CAR names");
   command.add_flag("--one-item-per-piece", flags.one_item_per_piece, "Stores: every root in a piece of its own");
+  command.add_flag("--partial", flags.partial,
+                   "Stores: pack what is there of incomplete DAGs, under a directory that names its tops");
+  command.add_flag("--all-blocks", flags.all_blocks, "Stores: every block that no other links to is a root");
   command.add_option("--chunk-size", flags.chunk_size, "Bytes a chunk, instead of the profile's");
   command.add_option("--max-links", flags.max_links, "Links a file node, instead of the profile's");
   command.add_option("--raw-leaves", flags.raw_leaves, "Leaves as raw blocks, instead of the profile's")
@@ -75,6 +78,9 @@ Result<engine::PlanOptions> plan_options(const PlanFlags& flags) {
   PIECEWORK_ASSIGN(options.items, engine::item_policy_by_name(flags.items));
   options.include_hidden = flags.hidden == "include";
   options.one_item_per_piece = flags.one_item_per_piece;
+  options.partial = flags.partial;
+  options.all_blocks = flags.all_blocks;
+  if (flags.all_blocks && !flags.roots_path.empty()) return usage("--all-blocks finds the roots; leave --roots out");
   PIECEWORK_ASSIGN(const uint64_t piece_bytes, parse_piece_size(flags.piece_size));
   options.piece_size_text = flags.piece_size;
   options.payload_bytes_max = engine::payload_capacity_bytes(piece_bytes);

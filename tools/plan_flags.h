@@ -27,6 +27,8 @@ struct PlanFlags {
   std::string on_source_error = "fail";
   std::string roots_path;
   bool one_item_per_piece = false;
+  bool partial = false;
+  bool all_blocks = false;
 };
 
 // Sources are required unless `sources_optional` (a plan may stand in).

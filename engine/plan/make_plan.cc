@@ -55,9 +55,10 @@ Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& reque
     }
     return make_store_plan(sources, stores, request, path);
   }
-  if (!request.roots_path.empty() || request.options.one_item_per_piece) {
+  const PlanOptions& options = request.options;
+  if (!request.roots_path.empty() || options.one_item_per_piece || options.partial || options.all_blocks) {
     return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
-                "--roots and --one-item-per-piece are for stores: a kubo repository or CARs");
+                "--roots, --one-item-per-piece, --partial and --all-blocks are for stores: a kubo repository or CARs");
   }
   ScanOptions scan;
   scan.include_hidden = request.options.include_hidden;

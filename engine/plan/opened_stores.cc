@@ -7,9 +7,13 @@
 #include "engine/plan/store_plan.h"
 #include "engine/store/kubo_pins.h"
 #include "engine/store/kubo_store.h"
+#include "engine/store/top_blocks.h"
 
 namespace piecework::engine {
 namespace {
+
+// What is kept of each comes to some 200 bytes while batches are filled.
+constexpr uint64_t kTopBlocksMax = 4'000'000;
 
 Result<std::vector<Cid>> pinned_roots(const KuboRepo& repo, const PlanRequest& request,
                                       std::vector<std::string>& warnings) {
@@ -43,7 +47,14 @@ Result<CarInput> car_input(const SourceSet& set, uint32_t source) {
 Result<OpenedStores> OpenedStores::open(const SourceSet& set, const PlanRequest& request) {
   OpenedStores opened;
   PIECEWORK_TRY(opened.open_stores(set, request));
-  PIECEWORK_TRY(request.roots_path.empty() ? opened.take_roots(set, request) : opened.take_listed_roots(set, request));
+  if (!request.roots_path.empty()) {
+    PIECEWORK_TRY(opened.take_listed_roots(set, request));
+  } else if (request.options.all_blocks || (request.options.partial && opened.cars_ != nullptr)) {
+    PIECEWORK_TRY(opened.take_top_blocks(set, request));
+  } else {
+    PIECEWORK_TRY(opened.take_roots(set, request));
+  }
+  if (request.options.partial) PIECEWORK_TRY(opened.drop_missing_roots());
   return opened;
 }
 
@@ -92,6 +103,67 @@ Status OpenedStores::take_roots(const SourceSet& set, const PlanRequest& request
   return {};
 }
 
+// What nothing links to, of CARs and, with --all-blocks, of repositories. All CARs are one store.
+Status OpenedStores::take_top_blocks(const SourceSet& set, const PlanRequest& request) {
+  const TopBlockOptions options{.scratch_directory = request.scratch_path, .stop = request.stop};
+  bool cars_are_done = false;
+  for (uint32_t source = 0; source < sources.size(); ++source) {
+    if (set.is_car(source) && cars_are_done) continue;
+    cars_are_done = cars_are_done || set.is_car(source);
+    if (!set.is_car(source) && !request.options.all_blocks) {
+      PIECEWORK_ASSIGN(sources[source].roots, pinned_roots(set.repository(source), request, warnings));
+      continue;
+    }
+    if (set.is_car(source)) PIECEWORK_TRY(warn_of_missing_roots(*sources[source].store));
+    const std::span<const uint32_t> file_sources = sources[source].file_sources;
+    PIECEWORK_TRY(visit_top_blocks(*sources[source].store, options, [&](const CidView& cid, const BlockPlace& place) {
+      return add_top_block(file_sources[place.file_index], cid);
+    }));
+  }
+  return {};
+}
+
+// The roots that CARs name are among the tops, or below them, where they are there.
+Status OpenedStores::warn_of_missing_roots(BlockStore& store) {
+  for (const Cid& root : cars_->roots()) {
+    if (root.view().is_identity()) continue;
+    PIECEWORK_ASSIGN(const std::optional<BlockPlace> place, store.find(root.view()));
+    if (!place) warnings.push_back(fmt::format("the root {} is left out: its block is missing", root.text()));
+  }
+  return {};
+}
+
+Status OpenedStores::add_top_block(uint32_t source, const CidView& cid) {
+  if (++top_block_count_ > kTopBlocksMax) {
+    return fail(ErrorCode::kResourceExhausted, ErrorSide::kSource,
+                fmt::format("more than {} blocks that nothing links to: name them with --roots FILE, some at a time",
+                            kTopBlocksMax));
+  }
+  sources[source].roots.push_back(Cid(cid));
+  sources[source].lists_roots = true;
+  return {};
+}
+
+// Of an incomplete store a root itself may be missing: then it is left out, and said.
+Status OpenedStores::drop_missing_roots() {
+  for (StoreSource& source : sources) {
+    std::vector<Cid> there;
+    for (const Cid& root : source.roots) {
+      if (!root.view().is_identity()) {
+        PIECEWORK_ASSIGN(const std::optional<BlockPlace> place, source.store->find(root.view()));
+        if (!place) {
+          warnings.push_back(fmt::format("the root {} is left out: its block is missing", root.text()));
+          continue;
+        }
+      }
+      there.push_back(root);
+    }
+    source.roots = std::move(there);
+    source.lists_roots = true;
+  }
+  return {};
+}
+
 // The roots of a list belong to the sources that hold their blocks.
 Status OpenedStores::take_listed_roots(const SourceSet& set, const PlanRequest& request) {
   return visit_roots_file(request.roots_path, [&](const Cid& root, uint64_t line) -> Status {
@@ -103,6 +175,10 @@ Status OpenedStores::take_listed_roots(const SourceSet& set, const PlanRequest& 
       PIECEWORK_ASSIGN(const std::optional<BlockPlace> place, sources[source].store->find(root.view()));
       if (!place || (set.is_car(source) && sources[source].file_sources[place->file_index] != source)) continue;
       sources[source].roots.push_back(root);
+      return {};
+    }
+    if (request.options.partial) {
+      warnings.push_back(fmt::format("the root {} is left out: none of the sources has it", root.text()));
       return {};
     }
     return fail(

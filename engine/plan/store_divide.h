@@ -26,8 +26,8 @@ struct PartIndex {
   size_t index = 0;  // among its parts
 };
 
-// A DAG that is packed whole, a root or a part of one: an entry of the inventory, which has its CID, and the source that
-// holds it.
+// A DAG that is packed whole, a root or a part of one: an entry of the inventory, which has its CID, and the source
+// that holds it.
 struct PlannedDag {
   EntryIndex entry = 0;
   uint32_t source = 0;

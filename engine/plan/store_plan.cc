@@ -61,8 +61,8 @@ class StorePlanner {
   }
 
  private:
-  // Tsize counts every block, shared ones more than once: where it is far below a piece, nobody needs to walk. A DAG that
-  // is larger than its Tsize says is found out while dividing, and cut in another round.
+  // Tsize counts every block, shared ones more than once: where it is far below a piece, nobody needs to walk. A DAG
+  // that is larger than its Tsize says is found out while dividing, and cut in another round.
   Result<std::vector<EntryRanges>> divide() {
     for (;;) {
       inventory_ = Inventory();
@@ -80,8 +80,10 @@ class StorePlanner {
 
   tl::unexpected<Error> nothing_to_pack() const {
     return fail(ErrorCode::kNotFound, ErrorSide::kSource,
-                fmt::format("'{}' has nothing pinned and no MFS root: name roots with --roots FILE",
-                            printable(sources_.sources().front().path)));
+                fmt::format("'{}' has nothing to pack{}", printable(sources_.sources().front().path),
+                            request_.options.partial || request_.options.all_blocks
+                                ? ": no block is there"
+                                : ": nothing is pinned and there is no MFS root; name roots with --roots FILE"));
   }
 
   tl::unexpected<Error> too_large(const PlannedDag& dag) const {

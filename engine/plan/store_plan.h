@@ -39,9 +39,14 @@ class OpenedStores {
   Status open_stores(const SourceSet& set, const PlanRequest& request);
   Status take_roots(const SourceSet& set, const PlanRequest& request);
   Status take_listed_roots(const SourceSet& set, const PlanRequest& request);
+  Status take_top_blocks(const SourceSet& set, const PlanRequest& request);
+  Status warn_of_missing_roots(BlockStore& store);
+  Status add_top_block(uint32_t source, const CidView& cid);
+  Status drop_missing_roots();
 
   std::vector<std::unique_ptr<BlockStore>> stores_;
   const CarStore* cars_ = nullptr;
+  uint64_t top_block_count_ = 0;
   std::vector<std::unique_ptr<std::vector<uint32_t>>> file_sources_;
 };
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,9 @@ struct BlockPlace {
 // so a store says where it has longer ones; up to here they are packed all the same (formats.md 11).
 inline constexpr uint64_t kStoreBlockBytesMax = 32 * kMiB;
 
+// Called for a block; the CID's bytes are valid during the call.
+using BlockVisitor = std::function<Status(const CidView& cid, const BlockPlace& place)>;
+
 // Thread-compatible.
 class BlockStore {
  public:
@@ -37,6 +41,13 @@ class BlockStore {
   virtual Result<std::optional<BlockPlace>> find(const CidView& cid) = 0;
   // Reads the whole block into `target` (resized; at most kStoreBlockBytesMax). Not verified. Errors (source).
   virtual Status read(const CidView& cid, const BlockPlace& place, std::vector<uint8_t>& target) = 0;
+  // Fills `target` from the start of the block. REQUIRES: the block has as many bytes. Errors (source).
+  virtual Status read_begin(const CidView& cid, const BlockPlace& place, MutableByteSpan target) = 0;
+  // Every block, in an order that does not depend on the machine; one that is stored twice may come twice. `visit` may
+  // ask the store. Errors: of the store; the visitor's own, which ends the visit.
+  virtual Status visit_blocks(const BlockVisitor& visit) = 0;
+  // Whether visit_blocks() gives the CIDs that blocks are linked by; else it gives CIDv1 raw, whatever the codec.
+  virtual bool knows_codecs() const = 0;
   // "path" or "path at offset", for messages.
   virtual std::string describe(const CidView& cid, const BlockPlace& place) const = 0;
   // The error for a block that find() does not know, with all that can be said about it. May take long.

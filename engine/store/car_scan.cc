@@ -104,7 +104,7 @@ tl::unexpected<Error> bad_car(const std::string& name, uint64_t offset_bytes, st
 }
 
 Result<CarScanFacts> scan_car(const io::File& file, const std::string& name, const io::FileStamp& stamp,
-                              const CarScanOptions& options, const CarBlockVisitor& visit) {
+                              const CarScanOptions& options, const BlockVisitor& visit) {
   PIECEWORK_ASSIGN(CarHead head, read_head(file, name, stamp));
   CarScanFacts facts;
   facts.roots = std::move(head.roots);

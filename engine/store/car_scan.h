@@ -43,14 +43,12 @@ struct CarScanOptions {
   std::atomic<uint64_t>* scanned_bytes = nullptr;  // grows by the file's size in all, for progress
 };
 
-// Called for each section with a block, in file order, repeats included. The CID's bytes are valid during the call.
-using CarBlockVisitor = std::function<Status(const CidView& cid, const BlockPlace& place)>;
-
-// Reads `file`, which had `stamp` when it was opened, from its beginning. `name` is for messages.
+// Reads `file`, which had `stamp` when it was opened, from its beginning, and visits each section with a block in file
+// order, repeats included. `name` is for messages.
 // Errors: kCorrupt and kUnsupported (source) with the offset; kChanged where the file is shorter than its stamp says;
 // of reading, with the file's side; kCancelled; those of `visit`. Blocks before a fault were visited.
 Result<CarScanFacts> scan_car(const io::File& file, const std::string& name, const io::FileStamp& stamp,
-                              const CarScanOptions& options, const CarBlockVisitor& visit);
+                              const CarScanOptions& options, const BlockVisitor& visit);
 
 // An error (source) of the CAR `name`: "'x.car': not a valid CAR at byte 10: ...".
 tl::unexpected<Error> bad_car(const std::string& name, uint64_t offset_bytes, std::string_view what,

@@ -19,7 +19,7 @@ constexpr size_t kCompareBytes = 64 * kKiB;
 Result<std::unique_ptr<CarStore>> CarStore::open(std::vector<CarInput> inputs, const CarStoreOptions& options) {
   std::unique_ptr<CarStore> store(new CarStore(options));
   CarIndexBuilder builder(options.scratch_directory, options.index_memory_bytes);
-  const CarBlockVisitor append = [&builder](const CidView& cid, const BlockPlace& place) {
+  const BlockVisitor append = [&builder](const CidView& cid, const BlockPlace& place) {
     return builder.append(
         {car_index_key(cid.bytes), place.offset_bytes, place.file_index, static_cast<uint32_t>(place.length_bytes)});
   };
@@ -36,7 +36,7 @@ Result<std::unique_ptr<CarStore>> CarStore::open(std::vector<CarInput> inputs, c
 }
 
 // Scans a file and makes sure that it was one version all the time.
-Status CarStore::scan(uint32_t file_index, const CarBlockVisitor& visit) {
+Status CarStore::scan(uint32_t file_index, const BlockVisitor& visit) {
   PIECEWORK_ASSIGN(const io::File* file, files_.file(file_index));
   const CarScanOptions scan_options{file_index, options_.stop, options_.scanned_bytes};
   PIECEWORK_ASSIGN(CarScanFacts facts,
@@ -126,6 +126,11 @@ Status CarStore::read(const CidView& /*cid*/, const BlockPlace& place, std::vect
   return files_.check_unchanged(place.file_index);
 }
 
+Status CarStore::read_begin(const CidView& /*cid*/, const BlockPlace& place, MutableByteSpan target) {
+  PIECEWORK_CHECK(place.file_index < file_count() && target.size() <= place.length_bytes);
+  return files_.read(place.file_index, target, place.offset_bytes);
+}
+
 Error CarStore::missing(const CidView& cid) const {
   return Error{ErrorCode::kNotFound,
                ErrorSide::kSource,
@@ -144,7 +149,7 @@ Status CarStore::require_roots() const {
   return bad_car(file_path(*rootless_file_), 0, "its header names no roots, and none were given");
 }
 
-Status CarStore::visit_blocks(const CarBlockVisitor& visit) {
+Status CarStore::visit_blocks(const BlockVisitor& visit) {
   for (uint32_t i = 0; i < file_count(); ++i) {
     // A descriptor of its own: `visit` may ask for blocks of other files, which closes this one's.
     PIECEWORK_ASSIGN(const io::File file, files_.open_copy(i));

@@ -52,6 +52,10 @@ class CarStore final : public BlockStore {
   Result<std::optional<BlockPlace>> find(const CidView& cid) override;
   // REQUIRES: `place` is one of this store's. Errors: kChanged; of reading.
   Status read(const CidView& cid, const BlockPlace& place, std::vector<uint8_t>& target) override;
+  Status read_begin(const CidView& cid, const BlockPlace& place, MutableByteSpan target) override;
+  // Scans every file once more.
+  Status visit_blocks(const BlockVisitor& visit) override;
+  bool knows_codecs() const override { return true; }
   std::string describe(const CidView& cid, const BlockPlace& place) const override;
   Error missing(const CidView& cid) const override;
 
@@ -69,9 +73,6 @@ class CarStore final : public BlockStore {
   // A descriptor of its own for the caller, checked against the stamp.
   Result<io::File> open_file(uint32_t index) { return files_.open_copy(index); }
 
-  // Every section with a block once more, file after file, repeats included: for stores whose DAGs are incomplete.
-  // `visit` may call find() and read().
-  Status visit_blocks(const CarBlockVisitor& visit);
 
   uint64_t block_count() const { return index_.entry_count(); }    // by whole CID
   uint64_t repeat_count() const { return index_.repeat_count(); }  // further sections with the CID of another one
@@ -81,7 +82,7 @@ class CarStore final : public BlockStore {
  private:
   CarStore(const CarStoreOptions& options) : options_(options), files_(options.open_files_max) {}
 
-  Status scan(uint32_t file_index, const CarBlockVisitor& visit);
+  Status scan(uint32_t file_index, const BlockVisitor& visit);
   Status take_facts(uint32_t file_index, CarScanFacts facts);
   void drop_repeated_roots();
   Status compare_repeat(const CarIndexEntry& before, const CarIndexEntry& repeat);

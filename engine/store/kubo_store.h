@@ -13,6 +13,10 @@ class KuboStore : public BlockStore {
 
   Result<std::optional<BlockPlace>> find(const CidView& cid) override;
   Status read(const CidView& cid, const BlockPlace& place, std::vector<uint8_t>& target) override;
+  Status read_begin(const CidView& cid, const BlockPlace& place, MutableByteSpan target) override;
+  // What stands in the wrong place, is torn or is no block's file is passed over: a link to it finds it missing.
+  Status visit_blocks(const BlockVisitor& visit) override;
+  bool knows_codecs() const override { return false; }
   std::string describe(const CidView& cid, const BlockPlace& place) const override;
   // A search of every shard directory: what became of the block (in the wrong directory, under an old key).
   Error missing(const CidView& cid) const override { return repo_.explain_missing(cid); }
