@@ -6,36 +6,10 @@
 #include <algorithm>
 #include <numeric>
 
+#include "engine/pack_plan.h"
+
 namespace piecework::engine {
 namespace {
-
-Result<std::pair<uint64_t, uint64_t>> identity_of(const io::OutputDirectory& output) {
-  PIECEWORK_ASSIGN(const io::FileStamp stamp, io::stamp_fd(output.fd(), ErrorSide::kDestination, output.path()));
-  return std::pair{stamp.device, stamp.inode};
-}
-
-// Makes the plan in DIR/plans under its digest; an equal plan that is there already is used.
-Result<std::unique_ptr<PlanReader>> make_stored_plan(const SourceSet& sources, const PackRequest& request,
-                                                     const io::OutputDirectory& output,
-                                                     const std::vector<SkippedItem>& excluded) {
-  PIECEWORK_ASSIGN(const io::OutputDirectory plans, output.subdirectory("plans"));
-  PIECEWORK_ASSIGN(const auto identity, identity_of(output));
-  PIECEWORK_ASSIGN(io::PublishedFile file, io::open_unshared(plans, "plan"));
-  const PlanRequest plan_request{.options = request.options,
-                                 .on_source_error = request.on_source_error,
-                                 .excluded_directories = {identity},
-                                 .excluded_items = excluded,
-                                 .roots_path = request.roots_path,
-                                 .scratch_path = plans.path(),
-                                 .thread_count = request.thread_count,
-                                 .stop = request.stop,
-                                 .warning = request.warning,
-                                 .progress = request.progress != nullptr ? &request.progress->plan : nullptr};
-  PIECEWORK_ASSIGN(const PlanSummary summary, make_plan(sources, plan_request, file.path()));
-  PIECEWORK_ASSIGN(const io::CommitOutcome outcome, file.commit(summary.digest_text()));
-  if (outcome == io::CommitOutcome::kAlreadyExists) PIECEWORK_TRY(file.discard());
-  return PlanReader::open(plans.path_of(summary.digest_text()));
-}
 
 // The batches that the request asks for. Errors: kInvalidArgument where the plan has no such batch.
 Result<std::vector<uint32_t>> wanted_batches(const PackRequest& request, const PlanSummary& plan) {
@@ -53,6 +27,7 @@ Result<std::vector<uint32_t>> wanted_batches(const PackRequest& request, const P
 // What a batch needs; `sources` of an existing plan are opened when the first batch needs them.
 struct BatchWork {
   PlanReader& plan;
+  const std::string& plan_path;  // of an existing plan
   std::optional<SourceSet>& sources;
   const io::OutputDirectory& output;
   io::Backend& backend;
@@ -88,6 +63,7 @@ Result<PackedBatch> pack_unless_done(const BatchWork& work, const BatchStates& s
     PIECEWORK_ASSIGN(work.sources, SourceSet::open(plan.sources, plan.root_joins_sources));
     PIECEWORK_TRY(check_kinds(plan.sources, work.sources->sources()));
   }
+  if (!work.plan_path.empty()) PIECEWORK_TRY(keep_plan(work.plan_path, plan, work.output));
   if (observer != nullptr) observer->on_batch_started(plan.batches[batch]);
   return pack_batch(work.plan, batch, *work.sources, work.output, work.backend, work.settings);
 }
@@ -113,6 +89,93 @@ Status pack_batches(const BatchWork& work, const PackRequest& request, PackRepor
   return {};
 }
 
+// A job from its plan to its last receipt.
+class PackJob {
+ public:
+  PackJob(const PackRequest& request, const io::OutputDirectory& output, io::Backend& backend,
+          const PipelineLimits& limits)
+      : request_(request),
+        output_(output),
+        backend_(backend),
+        settings_{.store_car = request.store_car,
+                  .limits = limits,
+                  .checkpoints = request.checkpoints,
+                  .stop = request.stop,
+                  .notice = request.notice,
+                  .done_bytes = request.progress != nullptr ? &request.progress->batch_bytes : nullptr} {}
+
+  Result<PackReport> run_existing_plan() {
+    PIECEWORK_ASSIGN(const std::unique_ptr<PlanReader> plan, PlanReader::open(request_.plan_path));
+    report_.plan = plan->summary();
+    std::optional<SourceSet> sources;
+    PIECEWORK_TRY(pack(*plan, sources));
+    return std::move(report_);
+  }
+
+  Result<PackReport> run_sources() {
+    PIECEWORK_ASSIGN(PlanChooser chooser, PlanChooser::open(request_, output_));
+    for (;;) {
+      // The plan fixes every byte: what follows only carries it out.
+      PIECEWORK_ASSIGN(std::optional<SourceSet> sources,
+                       SourceSet::open(request_.sources, request_.sources.size() > 1, output_.path(), request_.stop));
+      PIECEWORK_ASSIGN(const ChosenPlan plan, chooser.choose(*sources, excluded_));
+      if (plan.reader == nullptr) return nothing_new(plan);
+
+      // From here no decision about content is left; batches are independent of each other.
+      const PackReport before = report_;
+      report_.plan = plan.summary;
+      const Status status = pack(*plan.reader, sources);
+      if (status) {
+        PIECEWORK_TRY(chooser.close(plan));
+        if (!plan.was_begun) return std::move(report_);
+        continue;  // the sources may hold more by now
+      }
+      PIECEWORK_TRY(leave_plan(chooser, plan, status.error()));
+      // What is done of a plan that was open is known to the next one; of any other it is planned again.
+      if (plan.open_name.empty()) report_ = before;
+    }
+  }
+
+ private:
+  Status pack(PlanReader& plan, std::optional<SourceSet>& sources) {
+    return pack_batches({plan, request_.plan_path, sources, output_, backend_, settings_}, request_, report_);
+  }
+
+  PackReport nothing_new(const ChosenPlan& plan) {
+    if (!report_.batches.empty()) return std::move(report_);  // an open plan was finished, and that was all
+    report_.plan = plan.summary;
+    if (request_.observer != nullptr) request_.observer->on_plan(plan.summary, {});
+    return std::move(report_);
+  }
+
+  // A plan whose source failed is not gone on with where another can be made; else the error is the job's.
+  Status leave_plan(const PlanChooser& chooser, const ChosenPlan& plan, const Error& error) {
+    const bool is_source = error.side == ErrorSide::kSource && error.code != ErrorCode::kResourceExhausted;
+    const bool may_skip = request_.on_source_error == SourceErrorPolicy::kSkip && is_source && !error.path.empty();
+    if (!may_skip && !(is_source && plan.was_begun)) return tl::unexpected<Error>(error);
+    if (!plan.open_name.empty()) PIECEWORK_TRY(chooser.give_up(plan));
+    if (plan.was_begun) {
+      if (request_.warning) {
+        request_.warning(fmt::format("the rest of plan {}, begun by an earlier run, is planned anew: {}",
+                                     plan.summary.digest_text(), error.message));
+      }
+      return {};
+    }
+    if (request_.notice) request_.notice(fmt::format("left out: {}", error.message));
+    const SkippedItem item{error.path, error.message, 0, 0};
+    const auto by_path = [](const SkippedItem& a, const SkippedItem& b) { return a.path < b.path; };
+    excluded_.insert(std::upper_bound(excluded_.begin(), excluded_.end(), item, by_path), item);
+    return {};
+  }
+
+  const PackRequest& request_;
+  const io::OutputDirectory& output_;
+  io::Backend& backend_;
+  const PackSettings settings_;
+  std::vector<SkippedItem> excluded_;
+  PackReport report_;
+};
+
 }  // namespace
 
 Result<PackReport> run_pack_job(const PackRequest& request) {
@@ -122,40 +185,8 @@ Result<PackReport> run_pack_job(const PackRequest& request) {
   PIECEWORK_ASSIGN(const io::OutputDirectory output, io::OutputDirectory::open_or_create(request.output_path));
   PIECEWORK_ASSIGN(const std::unique_ptr<io::Backend> backend, io::make_backend({.kind = request.backend}));
   if (request.notice) request.notice(backend->description());
-
-  std::vector<SkippedItem> excluded;
-  for (;;) {
-    // The plan fixes every byte: what follows only carries it out.
-    std::optional<SourceSet> sources;
-    std::unique_ptr<PlanReader> plan;
-    if (request.plan_path.empty()) {
-      PIECEWORK_ASSIGN(sources,
-                       SourceSet::open(request.sources, request.sources.size() > 1, output.path(), request.stop));
-      PIECEWORK_ASSIGN(plan, make_stored_plan(*sources, request, output, excluded));
-    } else {
-      PIECEWORK_ASSIGN(plan, PlanReader::open(request.plan_path));
-    }
-
-    // From here no decision about content is left; batches are independent of each other.
-    PackReport report;
-    report.plan = plan->summary();
-    const PackSettings settings{.store_car = request.store_car,
-                                .limits = limits,
-                                .checkpoints = request.checkpoints,
-                                .stop = request.stop,
-                                .notice = request.notice,
-                                .done_bytes = request.progress != nullptr ? &request.progress->batch_bytes : nullptr};
-    const Status status = pack_batches({*plan, sources, output, *backend, settings}, request, report);
-    if (status) return report;
-    const Error& error = status.error();
-    const bool may_skip = request.on_source_error == SourceErrorPolicy::kSkip && request.plan_path.empty() &&
-                          error.side == ErrorSide::kSource && !error.path.empty();
-    if (!may_skip) return tl::unexpected<Error>(error);
-    if (request.notice) request.notice(fmt::format("left out: {}", error.message));
-    const SkippedItem item{error.path, error.message, 0, 0};
-    const auto by_path = [](const SkippedItem& a, const SkippedItem& b) { return a.path < b.path; };
-    excluded.insert(std::upper_bound(excluded.begin(), excluded.end(), item, by_path), item);
-  }
+  PackJob job(request, output, *backend, limits);
+  return request.plan_path.empty() ? job.run_sources() : job.run_existing_plan();
 }
 
 }  // namespace piecework::engine

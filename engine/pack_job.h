@@ -19,6 +19,8 @@ struct PackRequest {
   std::vector<uint32_t> batches;  // of an existing plan; empty: all
   std::string output_path;
   std::string roots_path;  // see PlanRequest
+  std::vector<std::string> known_paths;  // earlier output directories: what they hold is left out; see pack_plan.h
+  bool known_by_content = false;         // see KnownRequest
   PlanOptions options;
   SourceErrorPolicy on_source_error = SourceErrorPolicy::kFail;
   bool store_car = true;
@@ -35,13 +37,14 @@ struct PackRequest {
 };
 
 struct PackReport {
-  PlanSummary plan;
-  std::vector<PackedBatch> batches;
+  PlanSummary plan;                  // the last one that had batches, or the one in which nothing is new
+  std::vector<PackedBatch> batches;  // of a plan that an earlier run had begun first, then of what is new since
   uint64_t packed_bytes = 0;  // CAR bytes that were not done before
 };
 
-// Errors: see make_plan and pack_batch. With SourceErrorPolicy::kSkip an item that fails while it is packed is left out
-// and the plan is made anew without it. The sources of an existing plan are opened only once a batch is not done.
+// Errors: see make_plan, read_known_items and pack_batch. With SourceErrorPolicy::kSkip an item that fails while it is
+// packed is left out and the plan is made anew without it. The sources of an existing plan are opened only once a batch
+// is not done; the plan itself is then kept in DIR/plans.
 Result<PackReport> run_pack_job(const PackRequest& request);
 
 }  // namespace piecework::engine

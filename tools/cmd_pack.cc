@@ -50,6 +50,7 @@ Status check_flags(const PackFlags& flags) {
   if (with_plan == !flags.plan.sources.empty()) return usage("give either SOURCE... or --plan PLAN");
   if (!with_plan && (flags.all || !flags.task.empty())) return usage("--task and --all need --plan");
   if (with_plan && !flags.plan.roots_path.empty()) return usage("--roots decides a plan; with --plan it is too late");
+  if (with_plan && !flags.plan.known_paths.empty()) return usage("--known decides a plan; with --plan it is too late");
   if (with_plan && flags.all == !flags.task.empty()) return usage("with --plan, give either --task N|auto or --all");
   if (flags.task_offset && flags.task != "auto") return usage("--task-offset needs --task auto");
   if (flags.json && flags.events == "-") return usage("--json and --events - both want standard output");
@@ -77,6 +78,8 @@ Result<engine::PackRequest> request_of(const PackFlags& flags) {
   request.plan_path = flags.plan_path;
   request.output_path = flags.out_path;
   request.roots_path = flags.plan.roots_path;
+  request.known_paths = flags.plan.known_paths;
+  request.known_by_content = flags.plan.known_check;
   request.warning = [](std::string_view line) { print_message(fmt::format("warning: {}", line)); };
   PIECEWORK_ASSIGN(request.options, plan_options(flags.plan));
   PIECEWORK_ASSIGN(request.on_source_error, source_error_policy(flags.plan));
@@ -124,6 +127,8 @@ Status print_pack_json(const PackFlags& flags, const engine::PackReport& report,
     }
     json["pieces"].push_back(std::move(piece));
   }
+  json["known_count"] = report.plan.known.item_count;
+  json["known_bytes"] = report.plan.known.bytes;
   json["skipped"] = skipped_json(report.plan.skipped);
   json["seconds"] = seconds;
   json["bytes_per_second"] = seconds > 0 ? static_cast<double>(report.packed_bytes) / seconds : 0.0;
@@ -131,6 +136,7 @@ Status print_pack_json(const PackFlags& flags, const engine::PackReport& report,
 }
 
 Status print_pack_text(const PackFlags& flags, const engine::PackReport& report, double seconds) {
+  if (report.plan.batches.empty()) return print_text("nothing new\n");
   std::string text;
   for (const engine::PackedBatch& batch : report.batches) {
     const engine::Receipt& receipt = batch.receipt;
@@ -165,6 +171,7 @@ void warn_about_small_pieces(const engine::PackReport& report) {
 Status print_report(const PackFlags& flags, const engine::PackReport& report, double seconds) {
   warn_about_small_pieces(report);
   print_skipped(report.plan.skipped);
+  print_known(report.plan.known);
   if (flags.json) return print_pack_json(flags, report, seconds);
   if (flags.events == "-") return {};  // standard output is the events'
   return print_pack_text(flags, report, seconds);

@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engine/piece/piece_size.h"
+#include "engine/plan/read_known.h"
 #include "io/publish.h"
 #include "tools/cli.h"
 #include "tools/commands.h"
@@ -45,6 +47,7 @@ PlanSums sums_of(const engine::PlanSummary& plan) {
 }
 
 double fill_of(const engine::PlanSummary& plan, const PlanSums& sums) {
+  if (plan.batches.empty()) return 0;
   const double capacity_bytes =
       static_cast<double>(plan.batches.size()) * static_cast<double>(plan.options.payload_bytes_max);
   return static_cast<double>(sums.car_bytes) / capacity_bytes;
@@ -52,11 +55,18 @@ double fill_of(const engine::PlanSummary& plan, const PlanSums& sums) {
 
 Status print_plan_json(const engine::PlanSummary& plan) {
   const PlanSums sums = sums_of(plan);
-  Json json = {{"plan_digest", plan.digest_text()}, {"batch_count", plan.batches.size()},
-               {"file_count", sums.file_count},     {"source_bytes", sums.source_bytes},
-               {"car_bytes", sums.car_bytes},       {"padded_bytes", sums.padded_bytes},
-               {"fill", fill_of(plan, sums)},       {"duplicate_bytes", sums.duplicate_bytes},
-               {"batches", Json::array()},          {"skipped", skipped_json(plan.skipped)}};
+  Json json = {{"plan_digest", plan.digest_text()},
+               {"batch_count", plan.batches.size()},
+               {"file_count", sums.file_count},
+               {"source_bytes", sums.source_bytes},
+               {"car_bytes", sums.car_bytes},
+               {"padded_bytes", sums.padded_bytes},
+               {"fill", fill_of(plan, sums)},
+               {"duplicate_bytes", sums.duplicate_bytes},
+               {"known_count", plan.known.item_count},
+               {"known_bytes", plan.known.bytes},
+               {"batches", Json::array()},
+               {"skipped", skipped_json(plan.skipped)}};
   for (const engine::PlannedBatch& batch : plan.batches) {
     json["batches"].push_back({{"batch", batch.batch},
                                {"digest", to_hex(batch.digest)},
@@ -73,6 +83,8 @@ Status print_plan_json(const engine::PlanSummary& plan) {
 Status print_plan_text(const engine::PlanSummary& plan) {
   const PlanSums sums = sums_of(plan);
   print_skipped(plan.skipped);
+  print_known(plan.known);
+  if (plan.batches.empty()) return print_text(fmt::format("plan          {}\nnothing new\n", plan.digest_text()));
   return print_text(fmt::format(
       "plan          {}\nbatches       {}\nfiles         {}\nsource bytes  {} ({})\nCAR bytes     {} ({})\n"
       "padded bytes  {} ({})\nduplicates    {} ({})\nfill          {:.1f} %\n",
@@ -86,6 +98,18 @@ std::pair<std::string, std::string> split_path(const std::string& path) {
   const size_t slash = path.rfind('/');
   if (slash == std::string::npos) return {".", path};
   return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
+}
+
+// What earlier output directories hold; without --known, nothing.
+Result<std::optional<engine::KnownItems>> known_items(const PlanCommandFlags& flags, engine::PlanRequest& request) {
+  if (flags.plan.known_paths.empty()) return std::nullopt;
+  PIECEWORK_ASSIGN(request.excluded_directories, engine::identities_of(flags.plan.known_paths));
+  PIECEWORK_ASSIGN(engine::KnownItems items, engine::read_known_items({.directories = flags.plan.known_paths,
+                                                                       .by_content = flags.plan.known_check,
+                                                                       .profile = request.options.profile,
+                                                                       .stop = request.stop,
+                                                                       .warning = request.warning}));
+  return std::optional(std::move(items));
 }
 
 Result<engine::PlanSummary> write_plan(const PlanCommandFlags& flags, engine::PlanProgress& progress) {
@@ -104,6 +128,8 @@ Result<engine::PlanSummary> write_plan(const PlanCommandFlags& flags, engine::Pl
   request.roots_path = flags.plan.roots_path;
   request.scratch_path = directory.path();
   request.warning = [](std::string_view line) { print_message(fmt::format("warning: {}", line)); };
+  PIECEWORK_ASSIGN(const std::optional<engine::KnownItems> known, known_items(flags, request));
+  if (known) request.known = &*known;
   PIECEWORK_ASSIGN(engine::PlanSummary plan, engine::make_plan(opened, request, file.path()));
   PIECEWORK_ASSIGN(const io::CommitOutcome outcome, file.commit(name));
   if (outcome == io::CommitOutcome::kPublished) return plan;

@@ -57,6 +57,16 @@ void add_plan_flags(CLI::App& command, PlanFlags& flags, bool sources_optional) 
   command.add_flag("--partial", flags.partial,
                    "Stores: pack what is there of incomplete DAGs, under a directory that names its tops");
   command.add_flag("--all-blocks", flags.all_blocks, "Stores: every block that no other links to is a root");
+  CLI::Option* known = command
+                           .add_option("--known", flags.known_paths,
+                                       "Leave out what pieces in this earlier output directory hold; may be the --out "
+                                       "directory; may be given several times")
+                           ->type_name("DIR")
+                           ->allow_extra_args(false);
+  command
+      .add_flag("--known-check", flags.known_check,
+                "With --known: files are known by size and content, whatever their mtime; reads them")
+      ->needs(known);
   command.add_option("--chunk-size", flags.chunk_size, "Bytes a chunk, instead of the profile's");
   command.add_option("--max-links", flags.max_links, "Links a file node, instead of the profile's");
   command.add_option("--raw-leaves", flags.raw_leaves, "Leaves as raw blocks, instead of the profile's")
@@ -95,6 +105,12 @@ std::vector<engine::Source> sources_of(const PlanFlags& flags) {
   std::vector<engine::Source> sources;
   for (const std::string& argument : flags.sources) sources.push_back(engine::parse_source(argument));
   return sources;
+}
+
+void print_known(const engine::KnownTotals& known) {
+  if (known.item_count == 0) return;
+  print_message(fmt::format("known: {} items ({}) are in earlier pieces and left out", known.item_count,
+                            format_bytes(known.bytes)));
 }
 
 Json skipped_json(const std::vector<engine::SkippedItem>& skipped) {

@@ -26,6 +26,8 @@ struct PlanFlags {
   std::string hamt_threshold;
   std::string on_source_error = "fail";
   std::string roots_path;
+  std::vector<std::string> known_paths;
+  bool known_check = false;
   bool one_item_per_piece = false;
   bool partial = false;
   bool all_blocks = false;
@@ -38,6 +40,9 @@ void add_plan_flags(CLI::App& command, PlanFlags& flags, bool sources_optional);
 Result<engine::PlanOptions> plan_options(const PlanFlags& flags);
 Result<engine::SourceErrorPolicy> source_error_policy(const PlanFlags& flags);
 std::vector<engine::Source> sources_of(const PlanFlags& flags);
+
+// One line for people on what was left out because it is known; nothing where nothing was.
+void print_known(const engine::KnownTotals& known);
 
 // {path, reason} of everything that was left out.
 Json skipped_json(const std::vector<engine::SkippedItem>& skipped);

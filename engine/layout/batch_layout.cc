@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <ranges>
 
 #include "engine/codec/murmur3.h"
 #include "engine/layout/file_shape.h"
@@ -77,9 +76,16 @@ struct BatchLayout::Child {
 };
 
 size_t BatchLayout::directory_slot(EntryIndex entry) const {
-  const auto slots = std::views::iota(size_t{0}, directory_entries_.size());
-  const auto slot = std::ranges::partition_point(slots, [&](size_t i) { return directory_entries_[i] < entry; });
-  return static_cast<size_t>(slot - slots.begin());
+  size_t begin = 0;
+  for (size_t end = directory_entries_.size(); begin < end;) {
+    const size_t middle = begin + (end - begin) / 2;
+    if (directory_entries_[middle] < entry) {
+      begin = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  return begin;
 }
 
 void BatchLayout::collect_children(EntryIndex directory, std::vector<EntryIndex>& children) const {

@@ -1,15 +1,9 @@
 #include "engine/plan/find_duplicates.h"
 
-#include <fmt/format.h>
-#include <oneapi/tbb/parallel_for.h>
-#include <oneapi/tbb/task_arena.h>
-
 #include <algorithm>
 #include <functional>
-#include <mutex>
-#include <optional>
 
-#include "engine/task_order.h"
+#include "engine/plan/file_pass.h"
 #include "kernels/base/units.h"
 #include "kernels/checksum/xxh3.h"
 #include "kernels/sha256/sha256.h"
@@ -18,130 +12,6 @@ namespace piecework::engine {
 namespace {
 
 constexpr size_t kPrefixBytes = 4096;
-constexpr size_t kReadBytes = 4 * kMiB;
-constexpr size_t kFilesPerRound = 512;
-
-// A file to read, with its path in the packed tree.
-struct FileToRead {
-  EntryIndex entry = 0;
-  size_t position = 0;  // among all that are read in this pass
-  std::string path;
-};
-
-// Visits the entries for which `wanted` is true, in order, in rounds of paths; `read` runs in parallel.
-class FilePass {
- public:
-  FilePass(const Inventory& inventory, const SourceSet& sources, const DuplicateSearch& search)
-      : inventory_(inventory), sources_(sources), search_(search), arena_(static_cast<int>(search.thread_count)) {}
-
-  Status run(const std::function<bool(EntryIndex)>& wanted,
-             const std::function<Status(const FileToRead&, const io::File&)>& read) {
-    std::vector<FileToRead> round;
-    size_t position = 0;
-    std::string path;
-    struct Open {
-      EntryIndex end;
-      size_t path_bytes;
-    };
-    std::vector<Open> open;  // the directories around the entry at hand
-    for (EntryIndex entry = 0; entry < inventory_.entry_count(); ++entry) {
-      while (!open.empty() && open.back().end <= entry) open.pop_back();
-      path.resize(open.empty() ? 0 : open.back().path_bytes);
-      if (!path.empty()) path += '/';
-      path += inventory_.name(entry);
-      const Entry& record = inventory_[entry];
-      if (record.kind == EntryKind::kDirectory) {
-        open.push_back({record.subtree_end, path.size()});
-      } else if (record.kind == EntryKind::kFile && record.content_bytes > 0 && wanted(entry)) {
-        round.push_back({entry, position++, path});
-        if (round.size() == kFilesPerRound) {
-          PIECEWORK_TRY(read_round(round, read));
-          round.clear();
-        }
-      }
-    }
-    return read_round(round, read);
-  }
-
- private:
-  Status read_round(const std::vector<FileToRead>& round,
-                    const std::function<Status(const FileToRead&, const io::File&)>& read) {
-    std::mutex mutex;
-    std::optional<std::pair<size_t, Error>> first;  // the error of the earliest file, whatever the timing
-    const TaskOrder order(arena_);
-    const auto read_file = order.parallel([&](size_t i) {
-      if (search_.stop != nullptr && search_.stop->load(std::memory_order_relaxed)) return;
-      Status status = read_one(round[i], read);
-      if (status) return;
-      const std::lock_guard lock(mutex);
-      if (!first || i < first->first) first.emplace(i, std::move(status).error());
-    });
-    arena_.execute([&] { tbb::parallel_for(size_t{0}, round.size(), read_file); });
-    order.join();
-    if (first) return tl::unexpected<Error>(std::move(first->second));
-    if (search_.stop != nullptr && search_.stop->load(std::memory_order_relaxed)) {
-      return fail(ErrorCode::kCancelled, ErrorSide::kInternal, "stopped while looking for duplicates");
-    }
-    return {};
-  }
-
-  Status read_one(const FileToRead& file, const std::function<Status(const FileToRead&, const io::File&)>& read) {
-    const SourcePlace place = sources_.place(file.path);
-    const auto with_path = [&](Error error) {
-      error.path = file.path;
-      return tl::unexpected<Error>(std::move(error));
-    };
-    auto opened = io::open_beneath(*place.directory, place.path);
-    if (!opened) return with_path(std::move(opened).error());
-    auto before = opened->stamp();
-    if (!before) return with_path(std::move(before).error());
-    const Entry& entry = inventory_[file.entry];
-    if (!before->is_regular() || before->size_bytes != entry.content_bytes || before->mtime_ns != entry.mtime_ns) {
-      return with_path(changed(file));
-    }
-    if (Status status = read(file, *opened); !status) return with_path(std::move(status).error());
-    auto after = opened->stamp();
-    if (!after) return with_path(std::move(after).error());
-    if (*after != *before) return with_path(changed(file));
-    return {};
-  }
-
-  Error changed(const FileToRead& file) const {
-    return {
-        ErrorCode::kChanged,
-        ErrorSide::kSource,
-        0,
-        fmt::format("'{}' changed while the plan was made; run again when it is quiet", sources_.describe(file.path)),
-        {}};
-  }
-
-  const Inventory& inventory_;
-  const SourceSet& sources_;
-  const DuplicateSearch& search_;
-  tbb::task_arena arena_;
-};
-
-Status read_exactly(const io::File& file, MutableByteSpan target, uint64_t offset_bytes) {
-  PIECEWORK_ASSIGN(const size_t done, file.read_full(target, offset_bytes));
-  if (done == target.size()) return {};
-  return fail(ErrorCode::kChanged, ErrorSide::kSource,
-              fmt::format("'{}' ends at {} bytes, expected at least {}: it changed while the plan was made",
-                          printable(file.path()), offset_bytes + done, offset_bytes + target.size()));
-}
-
-// Calls `part` with the file's bytes, at most kReadBytes rounded down to whole units of `unit_bytes` at a time.
-Status for_each_part(const io::File& file, uint64_t file_bytes, uint64_t unit_bytes, std::atomic<uint64_t>* read_bytes,
-                     const std::function<void(ByteSpan)>& part) {
-  const uint64_t part_bytes = std::max<uint64_t>(unit_bytes, align_down(kReadBytes, unit_bytes));
-  std::vector<uint8_t> buffer(std::min(part_bytes, file_bytes));
-  for (uint64_t offset = 0; offset < file_bytes; offset += part_bytes) {
-    const MutableByteSpan target = MutableByteSpan(buffer).first(std::min(part_bytes, file_bytes - offset));
-    PIECEWORK_TRY(read_exactly(file, target, offset));
-    if (read_bytes != nullptr) read_bytes->fetch_add(target.size(), std::memory_order_relaxed);
-    part(target);
-  }
-  return {};
-}
 
 Result<Digest32> content_sha256(const io::File& file, uint64_t file_bytes, std::atomic<uint64_t>* read_bytes) {
   kernels::Sha256 hasher;
@@ -274,7 +144,7 @@ Status find_equal_blocks(const Inventory& inventory, FilePass& pass, const Profi
 Result<ContentClasses> find_duplicates(const Inventory& inventory, const SourceSet& sources, const Profile& profile,
                                        const DuplicateSearch& search) {
   ContentClasses classes(search.dedup);
-  FilePass pass(inventory, sources, search);
+  FilePass pass(inventory, sources, search.thread_count, search.stop);
   switch (search.dedup) {
     case Dedup::kNone:
       break;

@@ -59,6 +59,12 @@ struct SkippedItem {
   uint32_t batch = 0;       // that it would have been in
 };
 
+// Items that were left out because they are in earlier pieces (--known): files by their length, DAGs by their Tsize.
+struct KnownTotals {
+  uint64_t item_count = 0;
+  uint64_t bytes = 0;
+};
+
 class Inventory {
  public:
   const Entry& operator[](EntryIndex index) const { return entries_[index]; }
@@ -101,6 +107,7 @@ class Inventory {
   std::vector<Source> sources;       // in the order of the root's entries
   bool root_joins_sources = false;   // entry 0 is a directory with one entry per source
   std::vector<SkippedItem> skipped;  // in walk order
+  KnownTotals known;
 
  private:
   Entry& add(std::string_view name, EntryKind kind, std::string_view target);

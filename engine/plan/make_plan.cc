@@ -5,6 +5,7 @@
 #include "engine/layout/file_shape.h"
 #include "engine/plan/divide.h"
 #include "engine/plan/find_duplicates.h"
+#include "engine/plan/leave_out_known.h"
 #include "engine/plan/store_plan.h"
 
 namespace piecework::engine {
@@ -40,21 +41,50 @@ std::vector<SkippedItem> skipped_by_batch(const Inventory& inventory, const std:
 }
 
 Status check_not_empty(const Inventory& inventory, const SourceSet& sources) {
-  if (inventory.entry_count() > 0) return {};
+  if (inventory.entry_count() > 0 || inventory.known.item_count > 0) return {};
   return fail(ErrorCode::kNotFound, ErrorSide::kSource,
               "nothing is left to pack in '" + printable(sources.sources().front().path) + "'");
+}
+
+// The plan in which nothing is new. REQUIRES: an inventory without entries.
+Result<PlanSummary> write_empty_plan(const Inventory& inventory, const PlanRequest& request, const std::string& path) {
+  PIECEWORK_ASSIGN(const std::unique_ptr<PlanWriter> writer, PlanWriter::create(path, request.options));
+  return writer->finish(inventory, inventory.skipped);
+}
+
+Result<PlanSummary> plan_stores(const SourceSet& sources, const PlanRequest& request, const std::string& path) {
+  PIECEWORK_ASSIGN(OpenedStores stores, OpenedStores::open(sources, request));
+  for (const std::string& warning : stores.warnings) {
+    if (request.warning) request.warning(warning);
+  }
+  if (request.known != nullptr) {
+    stores.known = leave_out_known_roots(stores.sources, *request.known);
+    const auto has_no_roots = [](const StoreSource& source) { return source.roots.empty(); };
+    const bool has_none = std::all_of(stores.sources.begin(), stores.sources.end(), has_no_roots);
+    if (has_none && stores.known.item_count > 0) {
+      Inventory nothing;
+      nothing.sources = sources.sources();
+      nothing.root_joins_sources = sources.joined();
+      nothing.known = stores.known;
+      return write_empty_plan(nothing, request, path);
+    }
+  }
+  return make_store_plan(sources, stores, request, path);
+}
+
+Result<Inventory> without_known(Inventory inventory, const SourceSet& sources, const PlanRequest& request) {
+  if (request.known == nullptr || inventory.entry_count() == 0) return inventory;
+  const KnownSearch search{.profile = request.options.profile,
+                           .thread_count = request.thread_count,
+                           .stop = request.stop,
+                           .read_bytes = request.progress != nullptr ? &request.progress->read_bytes : nullptr};
+  return leave_out_known(std::move(inventory), sources, *request.known, search);
 }
 
 }  // namespace
 
 Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& request, const std::string& path) {
-  if (sources.holds_stores()) {
-    PIECEWORK_ASSIGN(const OpenedStores stores, OpenedStores::open(sources, request));
-    for (const std::string& warning : stores.warnings) {
-      if (request.warning) request.warning(warning);
-    }
-    return make_store_plan(sources, stores, request, path);
-  }
+  if (sources.holds_stores()) return plan_stores(sources, request, path);
   const PlanOptions& options = request.options;
   if (!request.roots_path.empty() || options.one_item_per_piece || options.partial || options.all_blocks) {
     return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
@@ -75,8 +105,15 @@ Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& reque
   search.read_bytes = request.progress != nullptr ? &request.progress->read_bytes : nullptr;
 
   for (;;) {
-    PIECEWORK_ASSIGN(const Inventory inventory, scan_sources(sources, scan));
+    PIECEWORK_ASSIGN(Inventory everything, scan_sources(sources, scan));
+    const auto taken = without_known(std::move(everything), sources, request);
+    if (!taken) {
+      if (exclude_and_retry(taken.error(), scan)) continue;
+      return tl::unexpected<Error>(taken.error());
+    }
+    const Inventory& inventory = *taken;
     PIECEWORK_TRY(check_not_empty(inventory, sources));
+    if (inventory.entry_count() == 0) return write_empty_plan(inventory, request, path);
     // From here the set of entries is fixed.
     auto classes = find_duplicates(inventory, sources, request.options.profile, search);
     if (!classes) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "engine/plan/known_items.h"
 #include "engine/plan/plan_file.h"
 #include "engine/plan/scan_sources.h"
 
@@ -21,6 +22,7 @@ struct PlanRequest {
   SourceErrorPolicy on_source_error = SourceErrorPolicy::kFail;
   std::vector<std::pair<uint64_t, uint64_t>> excluded_directories;
   std::vector<SkippedItem> excluded_items;
+  const KnownItems* known = nullptr;  // left out; may be null
   std::string roots_path;    // of stores: a list of roots; empty: what is pinned, or what a CAR's header names
   std::string scratch_path;  // a directory for what does not fit memory
   unsigned thread_count = 1;
@@ -30,7 +32,8 @@ struct PlanRequest {
 };
 
 // Writes the plan of `sources` to `path`, which must not exist. On an error the file may be left incomplete: the caller
-// removes it. With SourceErrorPolicy::kSkip what cannot be read is left out and listed in the summary.
+// removes it. With SourceErrorPolicy::kSkip what cannot be read is left out and listed in the summary. Where all that
+// there is is known, the plan has no batches; where there is nothing at all, that is an error (kNotFound).
 Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& request, const std::string& path);
 
 }  // namespace piecework::engine

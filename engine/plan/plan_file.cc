@@ -9,7 +9,7 @@
 namespace piecework::engine {
 namespace {
 
-constexpr uint64_t kFormatVersion = 3;
+constexpr uint64_t kFormatVersion = 4;
 constexpr size_t kFrameBytes = 256 * 1024;
 // A frame holds whole records; the largest has a mark for every chunk of the largest file.
 constexpr uint64_t kFrameBytesMax = uint64_t{1} << 30;
@@ -109,6 +109,7 @@ Result<PlanSummary> PlanWriter::finish(const Inventory& inventory, std::vector<S
   summary_.skipped = std::move(skipped);
   summary_.sources = inventory.sources;
   summary_.root_joins_sources = inventory.root_joins_sources;
+  summary_.known = inventory.known;
   summary_.digest = plan_digest(summary_);
   sink_.reset();  // its statement must be gone before the database closes
   {
@@ -117,7 +118,7 @@ Result<PlanSummary> PlanWriter::finish(const Inventory& inventory, std::vector<S
     PIECEWORK_TRY(meta.bind_text(1, "digest").bind_text(2, to_hex(summary_.digest)).run());
     const std::string summary = to_hex(summary_digest(summary_));
     PIECEWORK_TRY(meta.bind_text(1, "summary").bind_text(2, summary).run());
-    const std::string options = options_to_json(summary_.options, summary_.root_joins_sources);
+    const std::string options = options_to_json(summary_);
     PIECEWORK_TRY(meta.bind_text(1, "options").bind_text(2, options).run());
     PIECEWORK_ASSIGN(Statement source_row, database_.prepare("INSERT INTO sources VALUES(?, ?, ?, ?)"));
     for (size_t i = 0; i < summary_.sources.size(); ++i) {

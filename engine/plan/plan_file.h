@@ -1,7 +1,8 @@
 // The plan file: every batch of a plan with its layout, fixed. An SQLite database that tasks open read-only and of
 // which each reads only its own part.
 //
-//   meta(key, value)                    format, plan digest, options, digest of the summary (sources, skipped, totals)
+//   meta(key, value)                    format, plan digest, options, digest of the summary (sources, skipped, totals,
+//                                       what is known from earlier pieces)
 //   sources(position, name, path, ...)  paths as opened; only names are part of the digest
 //   skipped(path, reason, batch)        what was left out, why, and of which batch
 //   batches(batch, digest, totals..., is_join)

@@ -78,10 +78,13 @@ Digest32 summary_digest(const PlanSummary& summary) {
       append_text(hasher, as_text(part.cid.bytes()));
     }
   }
+  append_number(hasher, summary.known.item_count);
+  append_number(hasher, summary.known.bytes);
   return hasher.finish();
 }
 
-std::string options_to_json(const PlanOptions& options, bool root_joins_sources) {
+std::string options_to_json(const PlanSummary& summary) {
+  const PlanOptions& options = summary.options;
   const Profile& profile = options.profile;
   const nlohmann::json json = {{"profile", profile.name},
           {"chunk_bytes", profile.chunk_bytes},
@@ -98,7 +101,9 @@ std::string options_to_json(const PlanOptions& options, bool root_joins_sources)
           {"all_blocks", options.all_blocks},
           {"piece_size", options.piece_size_text},
           {"payload_bytes_max", options.payload_bytes_max},
-          {"root_joins_sources", root_joins_sources}};
+          {"root_joins_sources", summary.root_joins_sources},
+          {"known_count", summary.known.item_count},
+          {"known_bytes", summary.known.bytes}};
   return json.dump();
 }
 
@@ -128,6 +133,7 @@ Status options_from_json(const std::string& text, PlanSummary& summary) {
     options.piece_size_text = json.at("piece_size").get<std::string>();
     options.payload_bytes_max = json.at("payload_bytes_max").get<uint64_t>();
     summary.root_joins_sources = json.at("root_joins_sources").get<bool>();
+    summary.known = {json.at("known_count").get<uint64_t>(), json.at("known_bytes").get<uint64_t>()};
     return {};
   } catch (const nlohmann::json::exception& error) {
     return bad_options(fmt::format("its options do not parse ({})", error.what()));

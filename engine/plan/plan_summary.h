@@ -42,7 +42,8 @@ struct PlanSummary {
   std::vector<Source> sources;
   bool root_joins_sources = false;
   std::vector<SkippedItem> skipped;
-  std::vector<PlannedBatch> batches;
+  KnownTotals known;                  // decides no bytes, so that it is no part of the plan's digest
+  std::vector<PlannedBatch> batches;  // none: nothing is new
 
   std::string digest_text() const { return to_hex(digest); }
 };
@@ -54,8 +55,8 @@ Digest32 plan_digest(const PlanSummary& summary);
 // repeat it, so an edited plan must not get through with it.
 Digest32 summary_digest(const PlanSummary& summary);
 
-// The options as a plan file stores them, and back into `summary`. Errors: kCorrupt (config), without a path.
-std::string options_to_json(const PlanOptions& options, bool root_joins_sources);
+// The options and what is known as a plan file stores them, and back. Errors: kCorrupt (config), without a path.
+std::string options_to_json(const PlanSummary& summary);
 Status options_from_json(const std::string& text, PlanSummary& summary);
 
 }  // namespace piecework::engine

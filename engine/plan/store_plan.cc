@@ -95,6 +95,7 @@ class StorePlanner {
   Status take_inventory() {
     inventory_.sources = sources_.sources();
     inventory_.root_joins_sources = sources_.joined();
+    inventory_.known = stores_.known;
     if (!sources_.joined()) return add_source(0, {});
     std::vector<uint32_t> order(stores_.sources.size());
     for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;

@@ -33,6 +33,7 @@ class OpenedStores {
   static Result<OpenedStores> open(const SourceSet& sources, const PlanRequest& request);
 
   std::vector<StoreSource> sources;   // one for each of the set
+  KnownTotals known;                  // what of them was left out (leave_out_known.h)
   std::vector<std::string> warnings;  // what should be said about them
 
  private:

@@ -22,8 +22,9 @@ struct TopBlockOptions {
 };
 
 // Calls `visit` with the CID of every block that no other links to, and its place, in the order of the store; a CID
-// that the store holds twice may come twice. Identity CIDs are not among them. Errors: kCorrupt (source) for a block that is
-// not what its CID names, or whose links cannot be read; of the store, the scratch directory and `visit`; kCancelled.
+// that the store holds twice may come twice. Identity CIDs are not among them. Errors: kCorrupt (source) for a block
+// that is not what its CID names, or whose links cannot be read; of the store, the scratch directory and `visit`;
+// kCancelled.
 Status visit_top_blocks(BlockStore& store, const TopBlockOptions& options, const BlockVisitor& visit);
 
 }  // namespace piecework::engine

@@ -1,0 +1,301 @@
+#include "engine/plan/read_known.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "engine/codec/cid.h"
+#include "engine/plan/file_cid.h"
+#include "engine/plan/plan_file.h"
+#include "engine/record/batch_state.h"
+#include "engine/record/sidecar_content.h"
+#include "io/dir_reader.h"
+
+namespace piecework::engine {
+namespace {
+
+bool is_digest(std::string_view name) {
+  return name.size() == 2 * kDigestBytes && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+Result<io::File> open_known_directory(const std::string& path) {
+  Result<io::File> opened = io::open_named_directory(path, ErrorSide::kConfig);
+  if (opened || (opened.error().code != ErrorCode::kNotFound && opened.error().sys_errno != ENOTDIR)) return opened;
+  return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
+              fmt::format("--known: {}; give an output directory of an earlier pack", opened.error().message));
+}
+
+// Goes through the records of a batch and keeps the path of the record at hand in the packed tree.
+class RecordWalk {
+ public:
+  explicit RecordWalk(BatchReader records) : records_(std::move(records)) {}
+
+  // The next record, or none; views live until the next call.
+  Result<std::optional<LayoutRecord>> next() {
+    PIECEWORK_ASSIGN(std::optional<LayoutRecord> record, records_.next());
+    if (!record) return record;
+    while (!open_.empty() && open_.back().children_left == 0) open_.pop_back();
+    path_.resize(open_.empty() ? 0 : open_.back().path_bytes);
+    if (!open_.empty()) --open_.back().children_left;
+    // A shard has no name: what it holds is in the directory around it.
+    if (!path_.empty() && !record->name.empty()) path_ += '/';
+    path_ += record->name;
+    if (record->child_count > 0) open_.push_back({record->child_count, path_.size()});
+    return record;
+  }
+  // The same up to the next file or symlink; `visit` sees what lies between and that itself.
+  template <class Visit>
+  Result<std::optional<LayoutRecord>> next_content(Visit visit) {
+    for (;;) {
+      PIECEWORK_ASSIGN(const std::optional<LayoutRecord> record, next());
+      if (!record) return record;
+      visit(*record);
+      if (record->kind == RecordKind::kFile || record->kind == RecordKind::kSymlink) return record;
+    }
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  struct Open {
+    uint64_t children_left = 0;
+    size_t path_bytes = 0;  // of the path up to and with this node
+  };
+
+  BatchReader records_;
+  std::vector<Open> open_;
+  std::string path_;
+};
+
+// A file's CID from its row in the table of files; none where the row is not this file's.
+std::optional<Cid> cid_of_row(std::string_view line, const LayoutRecord& record, const std::string& path) {
+  const nlohmann::json row = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!row.is_object()) return std::nullopt;
+  const auto text_of = [&row](const char* key) {
+    const auto value = row.find(key);
+    return value != row.end() && value->is_string() ? value->get<std::string>() : std::string();
+  };
+  const bool is_path = is_utf8(path) ? text_of("path") == path : text_of("path_base64") == base64(as_bytes(path));
+  const auto size = row.find("size_bytes");
+  if (!is_path || size == row.end() || !size->is_number_unsigned()) return std::nullopt;
+  if (record.kind == RecordKind::kFile && size->get<uint64_t>() != record.file_bytes) return std::nullopt;
+  const auto cid = parse_cid(text_of("cid"));
+  if (!cid) return std::nullopt;
+  return *cid;
+}
+
+// What one batch adds to the items. `is_done` says which batches of the plan are done.
+class BatchItems {
+ public:
+  BatchItems(const PlanSummary& plan, const std::vector<bool>& is_done, RecordWalk& walk, bool files_by_mtime,
+             KnownItems& items)
+      : plan_(plan), is_done_(is_done), walk_(walk), files_by_mtime_(files_by_mtime), items_(items) {}
+
+  Status read_records() {
+    for (;;) {
+      PIECEWORK_ASSIGN(const std::optional<LayoutRecord> record, walk_.next());
+      if (!record) {
+        end_dag();
+        return {};
+      }
+      add(*record);
+    }
+  }
+
+  // The rows of a batch stand in the order of its records.
+  Status read_rows(ByteSpan lines) {
+    for (std::string_view rest = as_text(lines); !rest.empty();) {
+      const size_t end = rest.find('\n');
+      const std::string_view line = rest.substr(0, end);
+      rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+      PIECEWORK_ASSIGN(const std::optional<LayoutRecord> record,
+                       walk_.next_content([this](const LayoutRecord& passed) { add(passed); }));
+      const std::optional<Cid> cid = record ? cid_of_row(line, *record, walk_.path()) : std::nullopt;
+      if (!cid) {
+        return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+                    fmt::format("the row '{}' is not of the file that the plan has there", printable(line)));
+      }
+      if (record->kind == RecordKind::kFile) items_.add_content(place(), record->file_bytes, cid->bytes());
+    }
+    return {};
+  }
+
+ private:
+  ItemPlace place() const {
+    const std::string_view name = plan_.sources.empty() ? std::string_view() : plan_.sources.front().name;
+    return item_place(walk_.path(), plan_.root_joins_sources, name);
+  }
+
+  void add(const LayoutRecord& record) {
+    switch (record.kind) {
+      case RecordKind::kDirectory:
+        if (record.child_count == 0) items_.add_empty_directory(place());
+        return;
+      case RecordKind::kFile:
+        if (files_by_mtime_) items_.add_file(place(), record.file_bytes, record.mtime_ns);
+        return;
+      case RecordKind::kSymlink:
+        return items_.add_symlink(place(), record.target);
+      case RecordKind::kBlock:
+        return add_block(record);
+      case RecordKind::kShard:
+        return;
+    }
+  }
+
+  // A DAG is known where all of it is in pieces: not where the store missed some of its blocks (--partial), and not
+  // where only its upper nodes are done and a part is not. A reference leads to a DAG before it, which may miss some.
+  void add_block(const LayoutRecord& record) {
+    const StoredBlock& block = record.stored;
+    const bool is_elsewhere = block.external == StoredBlock::External::kPart;
+    if (block.external == StoredBlock::External::kMissing) batch_is_complete_ = dag_is_complete_ = false;
+    if (is_elsewhere && !is_done_.at(block.external_batch)) batch_is_complete_ = dag_is_complete_ = false;
+    if (block.external != StoredBlock::External::kNo) return;
+    if (block.is_dag_root) {
+      end_dag();
+      dag_.assign(block.cid.begin(), block.cid.end());
+      dag_tsize_ = record.tsize;
+      dag_is_complete_ = true;
+    }
+    if (record.is_reference && !batch_is_complete_) dag_is_complete_ = false;
+  }
+
+  void end_dag() {
+    if (!dag_.empty() && dag_is_complete_) items_.add_dag(dag_, dag_tsize_);
+    dag_.clear();
+  }
+
+  const PlanSummary& plan_;
+  const std::vector<bool>& is_done_;
+  RecordWalk& walk_;
+  bool files_by_mtime_;
+  KnownItems& items_;
+  bool batch_is_complete_ = true;  // up to the record at hand
+  std::vector<uint8_t> dag_;       // the root's CID of the DAG at hand
+  uint64_t dag_tsize_ = 0;
+  bool dag_is_complete_ = true;
+};
+
+class DirectoryItems {
+ public:
+  DirectoryItems(std::string path, const KnownRequest& request, KnownItems& items)
+      : path_(std::move(path)), request_(request), items_(items) {}
+
+  Status read() {
+    PIECEWORK_ASSIGN(const io::File directory, open_known_directory(path_));
+    const auto receipts = io::open_beneath(directory, "receipts", io::kOpenDirectory);
+    if (!receipts && receipts.error().code == ErrorCode::kNotFound) {
+      // One that an earlier run has only begun in is no mistake.
+      if (!io::open_beneath(directory, "plans", io::kOpenDirectory)) {
+        warn(fmt::format("'{}' holds no receipts: nothing is known from it", printable(path_)));
+      }
+      return {};
+    }
+    if (!receipts) return tl::unexpected<Error>(receipts.error());
+    PIECEWORK_ASSIGN(const io::DirectoryListing plans, io::read_directory(*receipts));
+    for (size_t i = 0; i < plans.entry_count(); ++i) {
+      const io::DirectoryEntry entry = plans.entry(i);
+      if (entry.kind == io::EntryKind::kDirectory && is_digest(entry.name)) PIECEWORK_TRY(read_plan(entry.name));
+    }
+    return {};
+  }
+
+ private:
+  void warn(const std::string& line) const {
+    if (request_.warning) request_.warning(line);
+  }
+
+  Status check_stop() const {
+    if (request_.stop == nullptr || !request_.stop->load()) return {};
+    return fail(ErrorCode::kCancelled, ErrorSide::kInternal, "stopped while reading what is known");
+  }
+
+  Status read_plan(std::string_view digest) {
+    const std::string plan_path = fmt::format("{}/plans/{}", path_, digest);
+    auto reader = PlanReader::open(plan_path);
+    if (!reader && reader.error().code == ErrorCode::kNotFound) {
+      PIECEWORK_ASSIGN(const io::File receipts,
+                       io::open_named_directory(fmt::format("{}/receipts/{}", path_, digest), ErrorSide::kConfig));
+      PIECEWORK_ASSIGN(const io::DirectoryListing listing, io::read_directory(receipts));
+      if (listing.entry_count() == 0) return {};
+      warn(fmt::format("'{}' is missing: what the {} receipts of that plan stand for is not known and is packed again",
+                       printable(plan_path), listing.entry_count()));
+      return {};
+    }
+    if (!reader) return tl::unexpected<Error>(std::move(reader).error());
+    const PlanSummary& plan = (*reader)->summary();
+    if (plan.digest_text() != digest) {
+      return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+                  fmt::format("'{}' is plan {}; move it away", printable(plan_path), plan.digest_text()));
+    }
+    const bool is_comparable = same_file_cids(plan.options.profile, request_.profile);
+    const bool holds_files = !plan.sources.empty() && !plan.sources.front().is_store();
+    const bool with_content = request_.by_content && is_comparable && holds_files;
+    if (request_.by_content && !is_comparable && holds_files) {
+      warn(fmt::format("'{}' was made with another profile: its files cannot be compared and are packed again",
+                       printable(plan_path)));
+    }
+    PIECEWORK_ASSIGN(const BatchStates states, BatchStates::open(path_, plan.digest_text(), /*store_car=*/false));
+    std::vector<std::optional<Receipt>> receipts;
+    std::vector<bool> is_done;
+    for (const PlannedBatch& batch : plan.batches) {
+      PIECEWORK_TRY(check_stop());
+      PIECEWORK_ASSIGN(receipts.emplace_back(), states.done_receipt(batch.batch));
+      is_done.push_back(receipts.back().has_value());
+    }
+    for (const PlannedBatch& batch : plan.batches) {
+      PIECEWORK_TRY(check_stop());
+      if (!is_done[batch.batch]) continue;
+      PIECEWORK_ASSIGN(BatchReader records, (*reader)->read_batch(batch.batch));
+      RecordWalk walk(std::move(records));
+      BatchItems batch_items(plan, is_done, walk, !request_.by_content, items_);
+      if (with_content) PIECEWORK_TRY(read_content(*receipts[batch.batch], batch_items));
+      if (Status status = batch_items.read_records(); !status) return in_file(plan_path, std::move(status).error());
+    }
+    return {};
+  }
+
+  Status read_content(const Receipt& receipt, BatchItems& batch_items) {
+    const std::string table_path = fmt::format("{}/{}", path_, files_name(receipt.piece_cid_v1));
+    PIECEWORK_ASSIGN(const io::File table, io::open_named(table_path, ErrorSide::kConfig));
+    const auto content =
+        read_sidecar_content(table, false, [&](ByteSpan lines) { return batch_items.read_rows(lines); });
+    if (!content) return in_file(table_path, content.error());
+    if (content->sha256 == receipt.files.sha256 && content->content_bytes == receipt.files.content_bytes) return {};
+    return in_file(table_path, {ErrorCode::kCorrupt, ErrorSide::kConfig, 0, "it is not what its receipt says", {}});
+  }
+
+  static tl::unexpected<Error> in_file(const std::string& path, Error error) {
+    if (error.message.find(path) == std::string::npos) {
+      error.message = fmt::format("'{}': {}", printable(path), error.message);
+    }
+    return tl::unexpected<Error>(std::move(error));
+  }
+
+  const std::string path_;
+  const KnownRequest& request_;
+  KnownItems& items_;
+};
+
+}  // namespace
+
+Result<KnownItems> read_known_items(const KnownRequest& request) {
+  KnownItems items;
+  for (const std::string& directory : request.directories) {
+    PIECEWORK_TRY(DirectoryItems(directory, request, items).read());
+  }
+  return items;
+}
+
+Result<std::vector<std::pair<uint64_t, uint64_t>>> identities_of(const std::vector<std::string>& directories) {
+  std::vector<std::pair<uint64_t, uint64_t>> identities;
+  for (const std::string& path : directories) {
+    PIECEWORK_ASSIGN(const io::File directory, open_known_directory(path));
+    PIECEWORK_ASSIGN(const io::FileStamp stamp, directory.stamp());
+    identities.emplace_back(stamp.device, stamp.inode);
+  }
+  return identities;
+}
+
+}  // namespace piecework::engine
