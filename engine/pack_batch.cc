@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <unordered_map>
 
 #include "engine/codec/dag_cbor.h"
 #include "engine/codec/piece_cid.h"
@@ -11,6 +12,8 @@
 #include "engine/pack_limits.h"
 #include "engine/piece/segment_tree.h"
 #include "engine/record/external_list.h"
+#include "engine/record/file_row.h"
+#include "engine/record/join_parts.h"
 #include "engine/record/sidecar_content.h"
 #include "io/scratch_file.h"
 #include "kernels/base/kill_point.h"
@@ -87,7 +90,7 @@ Receipt make_receipt(const PlanSummary& plan, const PlannedBatch& batch, const P
     if (item.batch == batch.batch) receipt.skipped.push_back(item);
   }
   for (const PlannedPart& part : batch.role.parts) {
-    receipt.parts.push_back({part.path, part.item_path, part.cid.text()});
+    receipt.parts.push_back({part.path, part.item_path, part.cid.text()});  // those of files get theirs from the table
   }
   const auto is_repository = [](const Source& source) { return source.kind == SourceKind::kKuboRepository; };
   receipt.codec_guessed =
@@ -108,7 +111,7 @@ class BatchPacker {
  public:
   BatchPacker(PlanReader& plan, uint32_t batch, const SourceSet& sources, const io::OutputDirectory& output,
               const io::OutputDirectory& receipts, io::Backend& backend, const PackSettings& settings,
-              PackAttempt& attempt, const std::optional<Receipt>& earlier)
+              const std::vector<JoinPart>& joined, PackAttempt& attempt, const std::optional<Receipt>& earlier)
       : plan_(plan),
         planned_(plan.summary().batches[batch]),
         sources_(sources),
@@ -116,6 +119,7 @@ class BatchPacker {
         receipts_(receipts),
         backend_(backend),
         settings_(settings),
+        joined_(joined),
         attempt_(attempt),
         earlier_(earlier) {}
 
@@ -171,6 +175,7 @@ class BatchPacker {
       car_direct = io::reopen_direct(car->fd());
     }
     PIECEWORK_ASSIGN(ClassStore classes, ClassStore::create(planned_.totals.class_count, output_.path()));
+    PIECEWORK_TRY(put_joined(classes));
     std::optional<ResumePoint> resume;
     if (attempt_.state()) {
       PIECEWORK_ASSIGN(resume, attempt_.load(classes));
@@ -212,7 +217,12 @@ class BatchPacker {
     PIECEWORK_TRY(tree_->write(tree, 0));
     receipt.tree = content_of(tree);
     FileTableWriter file_table(attempt_.lines(), piece.file_table_bytes);
-    PIECEWORK_ASSIGN(receipt.files, file_table.finish(*files_, settings_.stop));
+    if (lacks_part_cids(receipt)) {
+      PIECEWORK_ASSIGN(receipt.files, file_table.finish(*files_, settings_.stop, part_cid_reader(receipt)));
+      PIECEWORK_CHECK(!lacks_part_cids(receipt));  // every part is listed as a file
+    } else {
+      PIECEWORK_ASSIGN(receipt.files, file_table.finish(*files_, settings_.stop));
+    }
     NodesSpool spool(attempt_.spool());
     const uint64_t first_section_bytes = car_v1_header_bytes(piece.root_cid.size());
     PIECEWORK_ASSIGN(receipt.nodes, spool.finish(piece.spool_bytes, first_section_bytes, *nodes_, settings_.stop));
@@ -220,11 +230,41 @@ class BatchPacker {
     return receipt;
   }
 
+  // In a join the digests of what stands elsewhere are known before anything is packed.
+  Status put_joined(ClassStore& classes) const {
+    for (size_t i = 0; i < joined_.size(); ++i) {
+      const CidView cid = joined_[i].cid.view();
+      ClassEntry entry{.is_raw = cid.codec == kCodecRaw};
+      std::copy(cid.multihash.digest.begin(), cid.multihash.digest.end(), entry.digest.begin());
+      PIECEWORK_TRY(classes.put(static_cast<uint32_t>(i + 1), entry));
+    }
+    return {};
+  }
+
+  static bool lacks_part_cids(const Receipt& receipt) {
+    return std::any_of(receipt.parts.begin(), receipt.parts.end(),
+                       [](const ReceiptPart& part) { return part.cid.empty(); });
+  }
+
+  // Takes the CIDs of parts of files from their rows.
+  static std::function<Status(ByteSpan)> part_cid_reader(Receipt& receipt) {
+    std::unordered_map<std::string, ReceiptPart*> parts;
+    for (ReceiptPart& part : receipt.parts) parts.emplace(file_row_key(part.path), &part);
+    return [parts = std::move(parts)](ByteSpan lines) {
+      return visit_file_rows(lines, [&parts](std::string_view, const std::optional<FileRow>& row) -> Status {
+        const auto part = row ? parts.find(row->key) : parts.end();
+        if (part != parts.end()) part->second->cid = row->cid.text();
+        return {};
+      });
+    };
+  }
+
   Status list_external(Receipt& receipt) {
     PIECEWORK_ASSIGN(external_, attempt_.open_external_list());
     PIECEWORK_ASSIGN(BatchReader records, plan_.read_batch(planned_.batch));
     ExternalListWriter list(*external_);
     PIECEWORK_TRY(list.add_records(records, settings_.stop));
+    for (const JoinPart& part : joined_) PIECEWORK_TRY(list.add(part.cid.bytes(), External::kPart, part.batch));
     PIECEWORK_ASSIGN(receipt.external, list.finish());
     receipt.external_count = list.count();
     return {};
@@ -264,6 +304,7 @@ class BatchPacker {
   const io::OutputDirectory& receipts_;
   io::Backend& backend_;
   const PackSettings& settings_;
+  const std::vector<JoinPart>& joined_;  // of a file's join: what is joined
   PackAttempt& attempt_;
   const std::optional<Receipt>& earlier_;
   std::optional<io::PublishedFile> tree_;
@@ -271,6 +312,25 @@ class BatchPacker {
   std::optional<io::PublishedFile> files_;
   std::optional<io::PublishedFile> external_;
 };
+
+// What a file's join takes from the receipts of its parts; of any other batch nothing. Errors: kWaiting.
+Result<std::vector<JoinPart>> parts_to_join(const PlanSummary& plan, uint32_t batch,
+                                            const io::OutputDirectory& receipts) {
+  const PlannedBatch& join = plan.batches[batch];
+  if (!join.is_file_join()) return std::vector<JoinPart>{};
+  PIECEWORK_ASSIGN(std::vector<JoinPart> parts, read_join_parts(plan, join, receipts));
+  const JoinPart* const missing = first_missing(parts);
+  if (missing != nullptr) {
+    return fail(ErrorCode::kWaiting, ErrorSide::kInternal,
+                fmt::format("batch {} joins the parts of '{}' and waits for batch {}, which has no receipt in '{}': "
+                            "pack that one first",
+                            batch, printable(join.role.join_path), missing->batch, printable(receipts.path())));
+  }
+  if (parts.size() == join.totals.class_count) return parts;
+  return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
+              fmt::format("plan: batch {} joins {} parts, {} are planned; make the plan again", batch,
+                          join.totals.class_count, parts.size()));
+}
 
 }  // namespace
 
@@ -292,9 +352,10 @@ Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet
   };
   PIECEWORK_ASSIGN(bool done, is_done_by_now());
   if (!done) {
+    PIECEWORK_ASSIGN(const std::vector<JoinPart> joined, parts_to_join(summary, batch, receipts));
     PIECEWORK_ASSIGN(std::optional<PackAttempt> attempt, PackAttempt::claim(scope, is_done_by_now));
     if (attempt) {
-      BatchPacker packer(plan, batch, sources, output, receipts, backend, settings, *attempt, earlier);
+      BatchPacker packer(plan, batch, sources, output, receipts, backend, settings, joined, *attempt, earlier);
       Result<PackedBatch> packed = packer.pack();
       // What a stopped attempt has is what the next one goes on from; after an error nothing of it is trusted. That a
       // temporary cannot be removed changes nothing about what came out.

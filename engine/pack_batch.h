@@ -35,7 +35,8 @@ struct PackedBatch {
 // complete and durable; the receipt comes last. A stopped or killed attempt leaves temporaries that the next one goes
 // on in; after any other failure nothing is left but what was published before. Errors: of a source (Error::path names
 // it); kNoSpace (destination) before the first byte where that can be known; kConflict where a published name holds
-// something else; kCorrupt and kUnsupported (config) for a checkpoint of another plan or version; kCancelled on a stop.
+// something else; kCorrupt and kUnsupported (config) for a checkpoint of another plan or version; kCancelled on a stop;
+// kWaiting for the join of a file of which not all parts are packed yet.
 Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet& sources,
                                const io::OutputDirectory& output, io::Backend& backend, const PackSettings& settings);
 

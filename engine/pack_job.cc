@@ -89,6 +89,13 @@ Status pack_batches(const BatchWork& work, const PackRequest& request, PackRepor
   return {};
 }
 
+// An item in parts is not skipped: some of them may be in pieces already.
+bool is_in_parts(const PlanSummary& plan, const std::string& path) {
+  return std::any_of(plan.batches.begin(), plan.batches.end(), [&path](const PlannedBatch& batch) {
+    return batch.role.is_join && batch.role.join_path == path;
+  });
+}
+
 // A job from its plan to its last receipt.
 class PackJob {
  public:
@@ -151,7 +158,8 @@ class PackJob {
   // A plan whose source failed is not gone on with where another can be made; else the error is the job's.
   Status leave_plan(const PlanChooser& chooser, const ChosenPlan& plan, const Error& error) {
     const bool is_source = error.side == ErrorSide::kSource && error.code != ErrorCode::kResourceExhausted;
-    const bool may_skip = request_.on_source_error == SourceErrorPolicy::kSkip && is_source && !error.path.empty();
+    const bool may_skip = request_.on_source_error == SourceErrorPolicy::kSkip && is_source && !error.path.empty() &&
+                          !is_in_parts(plan.summary, error.path);
     if (!may_skip && !(is_source && plan.was_begun)) return tl::unexpected<Error>(error);
     if (!plan.open_name.empty()) PIECEWORK_TRY(chooser.give_up(plan));
     if (plan.was_begun) {

@@ -37,14 +37,36 @@ std::vector<int64_t> task_numbers(const std::vector<uint32_t>& batches, int64_t 
   return numbers;
 }
 
-Status print_todo_json(const engine::PlanSummary& plan, const std::vector<uint32_t>& missing,
-                       const std::vector<int64_t>& numbers) {
+// What is not done: batches that can run now, and those that have to wait for others.
+struct Todo {
+  std::vector<uint32_t> missing;
+  uint64_t waiting_count = 0;
+};
+
+Result<Todo> find_todo(const engine::PlanSummary& plan, const engine::BatchStates& states) {
+  std::vector<uint32_t> batches(plan.batches.size());
+  std::iota(batches.begin(), batches.end(), 0);
+  PIECEWORK_ASSIGN(const std::vector<uint32_t> not_done, states.missing(batches));
+  Todo todo;
+  for (const uint32_t batch : not_done) {
+    PIECEWORK_ASSIGN(const bool waits, states.is_waiting(plan, batch));
+    if (waits)
+      ++todo.waiting_count;
+    else
+      todo.missing.push_back(batch);
+  }
+  return todo;
+}
+
+Status print_todo_json(const engine::PlanSummary& plan, const Todo& todo, const std::vector<int64_t>& numbers) {
+  const std::vector<uint32_t>& missing = todo.missing;
   uint64_t missing_car_bytes = 0;
   for (const uint32_t batch : missing) missing_car_bytes += plan.batches[batch].totals.car_bytes;
   return print_json({{"plan_digest", plan.digest_text()},
                      {"batch_count", plan.batches.size()},
-                     {"done_count", plan.batches.size() - missing.size()},
+                     {"done_count", plan.batches.size() - missing.size() - todo.waiting_count},
                      {"missing_count", missing.size()},
+                     {"waiting_count", todo.waiting_count},
                      {"missing_car_bytes", missing_car_bytes},
                      {"missing", numbers},
                      {"missing_ranges", format_ranges(numbers)}});
@@ -65,11 +87,9 @@ Result<int> run_todo(const TodoFlags& flags) {
   const engine::PlanSummary& plan = reader->summary();
   PIECEWORK_ASSIGN(const engine::BatchStates states,
                    engine::BatchStates::open(flags.out_path, plan.digest_text(), !flags.no_car));
-  std::vector<uint32_t> batches(plan.batches.size());
-  std::iota(batches.begin(), batches.end(), 0);
-  PIECEWORK_ASSIGN(const std::vector<uint32_t> missing, states.missing(batches));
-  const std::vector<int64_t> numbers = task_numbers(missing, flags.task_offset);
-  PIECEWORK_TRY(flags.json ? print_todo_json(plan, missing, numbers) : print_todo_text(flags.format, numbers));
+  PIECEWORK_ASSIGN(const Todo todo, find_todo(plan, states));
+  const std::vector<int64_t> numbers = task_numbers(todo.missing, flags.task_offset);
+  PIECEWORK_TRY(flags.json ? print_todo_json(plan, todo, numbers) : print_todo_text(flags.format, numbers));
   return kExitDone;
 }
 

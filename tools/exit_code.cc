@@ -33,6 +33,7 @@ ExitCode exit_code_of(const Error& error) {
     case ErrorCode::kResourceExhausted:
       return kExitResources;
     case ErrorCode::kCancelled:
+    case ErrorCode::kWaiting:
       return kExitStopped;
     case ErrorCode::kUnavailable:
       return kExitUnavailable;
@@ -85,6 +86,8 @@ std::string_view name_of(ErrorCode code) {
       return "conflict";
     case ErrorCode::kCancelled:
       return "cancelled";
+    case ErrorCode::kWaiting:
+      return "waiting";
     case ErrorCode::kPermission:
       return "permission";
     case ErrorCode::kUnavailable:
@@ -118,7 +121,7 @@ std::string_view exit_code_help() {
          "  71  out of memory or descriptors: retry elsewhere\n"
          "  73  the destination is full or not writable\n"
          "  74  IO error on the destination: retry elsewhere\n"
-         "  75  stopped at a checkpoint: run the same command again\n"
+         "  75  stopped at a checkpoint, or waits for other batches: run the same command again\n"
          "  77  permission denied on a source\n"
          "  78  plan, checkpoint or receipt does not fit, or version mismatch";
 }

@@ -132,6 +132,12 @@ BatchLayout::Child BatchLayout::link_of(EntryIndex entry) const {
       child.cid_bytes = record.cid_bytes;
       child.tsize = record.content_bytes;
       break;
+    case EntryKind::kFilePart: {
+      const FilePart part = inventory_.file_part(entry);
+      if (part.place.level == 0) child.cid_bytes = profile_.leaf_cid_bytes();
+      child.tsize = FileShape(part.file_bytes, profile_).node(part.place.level, part.place.index).tsize;
+      break;
+    }
   }
   return child;
 }

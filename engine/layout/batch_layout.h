@@ -56,6 +56,13 @@ class DagRecords {
   virtual void emit(ByteSpan cid, const LayoutRecord& link, RecordSink* sink, LayoutTotals& totals) = 0;
 };
 
+// What a batch holds beside what the inventory says.
+struct BatchContent {
+  DagRecords* dags = nullptr;  // of stored DAGs; without, they are left out
+  // Of a join: the nodes of the batch's only file that stand in other batches, in pre-order.
+  std::span<const FileNodePlace> external_nodes{};
+};
+
 // Thread-compatible. Holds references: the inventory and the classes outlive it.
 class BatchLayout {
  public:
@@ -63,9 +70,8 @@ class BatchLayout {
   static Result<BatchLayout> compute(const Inventory& inventory, ContentClasses& classes, const Profile& profile,
                                      EntryRanges ranges);
 
-  // Pass two: hands every record to `sink` (none where it is null) and returns the totals. Without `dags`, those of
-  // stored DAGs are left out.
-  LayoutTotals emit(RecordSink* sink, DagRecords* dags = nullptr);
+  // Pass two: hands every record to `sink` (none where it is null) and returns the totals.
+  LayoutTotals emit(RecordSink* sink, const BatchContent& content = {});
 
  private:
   friend class RecordEmitter;

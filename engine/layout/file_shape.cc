@@ -62,4 +62,22 @@ FileShape::FileShape(uint64_t file_bytes, const Profile& profile) {
   }
 }
 
+FileSubtree FileShape::subtree(const FileNodePlace& place, const Profile& profile) const {
+  FileSubtree sum;
+  uint64_t begin = place.index;
+  uint64_t end = begin + 1;
+  for (size_t at = place.level + 1; at-- > 0;) {
+    const Level& level = levels_[at];
+    end = std::min(end, level.count);
+    const uint32_t cid_bytes = at == 0 ? profile.leaf_cid_bytes() : profile.node_cid_bytes();
+    const uint64_t full_count = end - begin - (end == level.count ? 1 : 0);
+    sum.sections_bytes += full_count * section_bytes(cid_bytes, level.full.block_bytes);
+    if (end == level.count) sum.sections_bytes += section_bytes(cid_bytes, level.last.block_bytes);
+    sum.section_count += end - begin;
+    begin *= profile.max_links;
+    end *= profile.max_links;
+  }
+  return sum;
+}
+
 }  // namespace piecework::engine

@@ -1,4 +1,5 @@
-// The nodes of a file's DAG in pre-order, from its shape alone; the stack is bounded by the number of levels.
+// The nodes of a file's DAG, or of a subtree of it, in pre-order, from its shape alone; the stack is bounded by the
+// number of levels.
 #pragma once
 
 #include <algorithm>
@@ -10,21 +11,18 @@
 
 namespace piecework::engine {
 
-// Place of a node: level 0 holds the leaves, `index` counts from the left.
-struct FileNodePlace {
-  size_t level = 0;
-  uint64_t index = 0;
-};
-
 // Visits one node a call, parents first. Thread-compatible.
 class FileWalk {
  public:
   FileWalk() = default;  // at its end
-  FileWalk(const FileShape& shape, uint32_t max_links)
-      : max_links_(max_links), top_(shape.level_count() - 1), level_(top_) {
-    for (size_t i = 0; i < shape.level_count(); ++i) counts_[i] = shape.node_count(i);
-    end_[top_] = 1;
+  // Begins with the node at `top`. REQUIRES: shape.has(top).
+  FileWalk(const FileShape& shape, uint32_t max_links, const FileNodePlace& top)
+      : max_links_(max_links), top_(top.level), level_(top_) {
+    for (size_t i = 0; i <= top_; ++i) counts_[i] = shape.node_count(i);
+    next_[top_] = top.index;
+    end_[top_] = top.index + 1;
   }
+  FileWalk(const FileShape& shape, uint32_t max_links) : FileWalk(shape, max_links, shape.root_place()) {}
 
   // The next node; false at the end.
   bool next(FileNodePlace& place) {

@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 
+#include "engine/layout/file_shape.h"
 #include "kernels/base/bytes.h"
 
 namespace piecework::engine {
@@ -19,7 +20,8 @@ enum class RecordKind : uint8_t {
   kShard,      // a HAMT node below a directory's root shard
   kFile,
   kSymlink,
-  kBlock,  // a block that a store holds already, with its CID (`stored`)
+  kBlock,     // a block that a store holds already, with its CID (`stored`)
+  kFilePart,  // a subtree of a file that is larger than a piece (`part`), as a file in a directory at the file's path
 };
 
 // What a record of kind kBlock adds. Its children in the DAG follow as `child_count` records; a reference has none,
@@ -52,9 +54,14 @@ struct StoredBlock {
 
 // How a node inside a file's DAG is treated, in pre-order; what is below a reference is not listed.
 struct NodeMark {
-  enum class Kind : uint8_t { kWrite, kDefine, kRefer };
+  enum class Kind : uint8_t {
+    kWrite,
+    kDefine,
+    kRefer,
+    kExternal,  // in a join: it stands in the piece of another batch; `class_index` counts such nodes from 1
+  };
   Kind kind = Kind::kWrite;
-  uint32_t class_index = 0;  // for kDefine and kRefer
+  uint32_t class_index = 0;  // for all but kWrite
 };
 
 struct LayoutRecord {
@@ -69,8 +76,9 @@ struct LayoutRecord {
   uint64_t block_bytes = 0;  // directories, shards, blocks: length of the node's block
   uint64_t tsize = 0;        // directories and shards, references included; roots of stored DAGs
 
-  uint64_t file_bytes = 0;            // files, and blocks that are a file's root
-  int64_t mtime_ns = 0;               // files
+  uint64_t file_bytes = 0;            // files, blocks that are a file's root; of a file's part: of the whole file
+  int64_t mtime_ns = 0;               // files and their parts
+  FileNodePlace part;                 // kFilePart
   const Digest32* content = nullptr;  // files that the plan read: stands for their bytes in the plan's digest
   std::string_view target;            // symlinks
 

@@ -15,8 +15,8 @@ namespace piecework::engine {
 // Thread-compatible; lives for one emit().
 class RecordEmitter {
  public:
-  RecordEmitter(BatchLayout& layout, RecordSink* sink, DagRecords* dags)
-      : layout_(layout), inventory_(layout.inventory_), sink_(sink), dags_(dags) {}
+  RecordEmitter(BatchLayout& layout, RecordSink* sink, const BatchContent& content)
+      : layout_(layout), inventory_(layout.inventory_), sink_(sink), content_(content) {}
 
   LayoutTotals run() {
     const bool single_file = inventory_[0].kind != EntryKind::kDirectory;
@@ -105,8 +105,10 @@ class RecordEmitter {
       case EntryKind::kSymlink:
         return emit_symlink(entry, record);
       case EntryKind::kDag:
-        if (dags_ != nullptr) dags_->emit(inventory_.dag_cid(entry), record, sink_, totals_);
+        if (content_.dags != nullptr) content_.dags->emit(inventory_.dag_cid(entry), record, sink_, totals_);
         return;
+      case EntryKind::kFilePart:
+        return emit_file_part(entry, record);
     }
   }
 
@@ -163,6 +165,12 @@ class RecordEmitter {
       return send(record);
     }
     const FileShape shape(file.content_bytes, layout_.profile_);
+    if (!content_.external_nodes.empty()) {
+      totals_.source_bytes -= file.content_bytes;  // the parts' batches have them
+      mark_external(shape);
+      record.marks = marks_;
+      return send(record);
+    }
     const std::span<const ClassId> chunks = layout_.classes_.chunk_classes(entry);
     const bool inner_classes =
         shape.level_count() > 1 && std::any_of(chunks.begin(), chunks.end(), [](ClassId id) { return id != kUnique; });
@@ -174,6 +182,41 @@ class RecordEmitter {
       totals_.block_count += shape.section_count();
     }
     send(record);
+  }
+
+  // It is listed as a file of its directory, and counted as one where the whole is: in the join.
+  void emit_file_part(EntryIndex entry, LayoutRecord record) {
+    const FilePart part = inventory_.file_part(entry);
+    record.kind = RecordKind::kFilePart;
+    record.file_bytes = part.file_bytes;
+    record.part = part.place;
+    record.mtime_ns = inventory_[entry].mtime_ns;
+    const FileSubtree subtree = FileShape(part.file_bytes, layout_.profile_).subtree(part.place, layout_.profile_);
+    totals_.car_bytes += subtree.sections_bytes;
+    totals_.block_count += subtree.section_count;
+    totals_.source_bytes += inventory_[entry].content_bytes;
+    send(record);
+  }
+
+  // The same as mark_nodes() for a file of which only what is above `external_nodes` is in this batch.
+  void mark_external(const FileShape& shape) {
+    marks_.clear();
+    FileWalk walk(shape, layout_.profile_.max_links);
+    FileNodePlace place;
+    auto external = content_.external_nodes.begin();
+    for (bool root = true; walk.next(place); root = false) {
+      if (external != content_.external_nodes.end() && place == *external) {
+        ++external;
+        marks_.push_back({NodeMark::Kind::kExternal, next_class_index_++});
+        ++totals_.external_count;
+        if (place.level > 0) walk.skip_children();
+        continue;
+      }
+      PIECEWORK_CHECK(place.level > 0);  // every leaf is below an external node
+      if (!root) marks_.push_back({});
+      count_section(layout_.profile_.node_cid_bytes(), shape.node(place.level, place.index).block_bytes);
+    }
+    PIECEWORK_CHECK(external == content_.external_nodes.end());
   }
 
   // Decides for every node below a file's root whether it is written, and counts what is.
@@ -235,7 +278,7 @@ class RecordEmitter {
   BatchLayout& layout_;
   const Inventory& inventory_;
   RecordSink* sink_;
-  DagRecords* dags_;
+  const BatchContent& content_;
   LayoutTotals totals_;
   std::vector<Frame> frames_;
   std::vector<EntryIndex> children_;
@@ -244,6 +287,8 @@ class RecordEmitter {
   uint32_t next_class_index_ = 1;
 };
 
-LayoutTotals BatchLayout::emit(RecordSink* sink, DagRecords* dags) { return RecordEmitter(*this, sink, dags).run(); }
+LayoutTotals BatchLayout::emit(RecordSink* sink, const BatchContent& content) {
+  return RecordEmitter(*this, sink, content).run();
+}
 
 }  // namespace piecework::engine

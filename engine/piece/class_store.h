@@ -17,7 +17,7 @@ namespace piecework::engine {
 struct ClassEntry {
   Digest32 digest{};
   uint64_t begin_bytes = 0;          // of the node's section in the CAR
-  uint64_t end_bytes = 0;            // of the sections written below it
+  uint64_t end_bytes = 0;            // of the sections written below it; 0: it stands in another CAR
   uint32_t is_raw = 0;               // codec raw, else dag-pb
   uint32_t has_parts_elsewhere = 0;  // some nodes below are references themselves
 };

@@ -182,7 +182,8 @@ Status DagFiller::refer(const SectionEvent& event) {
   PIECEWORK_ASSIGN(const ClassEntry entry, classes_.get(event.class_index));
   DoneNode done = done_node(entry.digest, entry.is_raw != 0);
   done.has_parts_elsewhere = entry.has_parts_elsewhere != 0;
-  if (in_file_) add_file_section({entry.begin_bytes, entry.end_bytes});
+  const bool is_here = entry.end_bytes > 0;  // else a part of a file, in the piece of another batch
+  if (in_file_ && is_here) add_file_section({entry.begin_bytes, entry.end_bytes});
   if (event.role == Role::kFile || event.role == Role::kSymlink) {
     file_sections_.assign(1, {entry.begin_bytes, entry.end_bytes});
     const bool is_symlink = event.role == Role::kSymlink;

@@ -35,4 +35,10 @@ void Run::clear() {
   status = {};
 }
 
+uint32_t Run::add_text(std::string_view text) {
+  const auto position = static_cast<uint32_t>(arena.size());
+  arena.insert(arena.end(), text.begin(), text.end());
+  return position;
+}
+
 }  // namespace piecework::engine

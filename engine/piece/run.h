@@ -151,6 +151,8 @@ struct Run {
   // Files are written in whole pages where that helps: a byte's place in the buffer has its CAR offset's place in the
   // page.
   size_t buffer_phase() const { return begin_bytes % kPageBytes; }
+  // Appends to the arena; returns the place there.
+  uint32_t add_text(std::string_view text);
   std::string_view text(uint32_t position, uint32_t count) const { return {arena.data() + position, count}; }
   std::string_view name(const SectionEvent& event) const { return text(event.name_position, event.name_bytes); }
   // What follows the name: a symlink's target, a stored block's CID.

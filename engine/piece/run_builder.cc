@@ -17,28 +17,9 @@ constexpr uint64_t kSectionsInOneRunMax = 1024;
 // CurrentFile::run_sequence of a file of which something was read before this builder.
 constexpr uint64_t kEarlierRun = UINT64_MAX - 1;
 
-Role event_role(StoredBlock::Role role) {
-  switch (role) {
-    case StoredBlock::Role::kDirectory:
-      return Role::kDirectory;
-    case StoredBlock::Role::kShard:
-      return Role::kShard;
-    case StoredBlock::Role::kFile:
-      return Role::kFile;
-    case StoredBlock::Role::kFilePart:
-      return Role::kFilePart;
-    case StoredBlock::Role::kSymlink:
-      return Role::kSymlink;
-    case StoredBlock::Role::kOther:
-      break;
-  }
-  return Role::kOther;
-}
-
-uint32_t append_text(std::vector<char>& arena, std::string_view text) {
-  const auto position = static_cast<uint32_t>(arena.size());
-  arena.insert(arena.end(), text.begin(), text.end());
-  return position;
+// Whether the node's section stands here; else the digest is that of a class, or of another batch's part.
+bool is_written_here(const NodeMark& mark) {
+  return mark.kind == NodeMark::Kind::kWrite || mark.kind == NodeMark::Kind::kDefine;
 }
 
 }  // namespace
@@ -150,7 +131,7 @@ SectionEvent RunBuilder::event_of(Run& run, Kind kind, Role role) {
   event.kind = kind;
   event.role = role;
   event.bucket = static_cast<int16_t>(record_->bucket);
-  event.name_position = append_text(run.arena, record_->name);
+  event.name_position = run.add_text(record_->name);
   event.name_bytes = static_cast<uint8_t>(record_->name.size());
   event.class_index = record_->class_index;
   event.tsize = record_->tsize;
@@ -174,6 +155,7 @@ RunBuilder::Step RunBuilder::place_record(Run& run) {
     case RecordKind::kSymlink:
       return place_symlink(run);
     case RecordKind::kFile:
+    case RecordKind::kFilePart:
       return place_file(run);
     case RecordKind::kBlock:
       return place_block(run);
@@ -208,7 +190,7 @@ RunBuilder::Step RunBuilder::place_symlink(Run& run) {
   if (is_written && !fits(run, section_bytes(cid_bytes, block_bytes))) return Step::kRunFull;
   const Kind kind = record_->is_shadow ? Kind::kShadowSymlink : record_->is_reference ? Kind::kRefer : Kind::kSymlink;
   SectionEvent event = event_of(run, kind, Role::kSymlink);
-  append_text(run.arena, record_->target);
+  run.add_text(record_->target);
   event.target_bytes = static_cast<uint32_t>(record_->target.size());
   event.tsize = block_bytes;
   if (is_written) place_section(run, event, cid_bytes, block_bytes);
@@ -218,10 +200,12 @@ RunBuilder::Step RunBuilder::place_symlink(Run& run) {
 }
 
 RunBuilder::Step RunBuilder::place_file(Run& run) {
-  CurrentFile file{FileShape(record_->file_bytes, profile_), {}, {}, false, 0, {}, nullptr, {}, 0, 0, UINT64_MAX, 0};
-  file.path = path_;
-  if (!file.path.empty() && !record_->name.empty()) file.path += '/';
-  file.path += record_->name;
+  const bool is_part = record_->kind == RecordKind::kFilePart;
+  CurrentFile file{.shape = FileShape(record_->file_bytes, profile_)};
+  file.top = is_part ? record_->part : file.shape.root_place();
+  file.path = path_;  // of a part that of its file
+  if (!is_part && !file.path.empty() && !record_->name.empty()) file.path += '/';
+  if (!is_part) file.path += record_->name;
   file.mtime_ns = record_->mtime_ns;
   file.file_bytes = record_->file_bytes;
   if (record_->is_reference || record_->is_shadow) {
@@ -234,13 +218,13 @@ RunBuilder::Step RunBuilder::place_file(Run& run) {
     finish_node(run);
     return Step::kPlaced;
   }
-  const bool in_one_run = file.shape.section_count() <= kSectionsInOneRunMax && fits(run, file.shape.sections_bytes());
-  if (!in_one_run && !fits(run, section_bytes(profile_.node_cid_bytes(), file.shape.root().block_bytes))) {
-    return Step::kRunFull;
-  }
+  const FileSubtree placed = file.shape.subtree(file.top, profile_);
+  const FileNode& top = file.shape.node(file.top.level, file.top.index);
+  const bool in_one_run = placed.section_count <= kSectionsInOneRunMax && fits(run, placed.sections_bytes);
+  if (!in_one_run && !fits(run, section_bytes(profile_.node_cid_bytes(), top.block_bytes))) return Step::kRunFull;
   if (!in_one_run) file.shared = std::make_shared<SharedFile>();
   file.marks.assign(record_->marks.begin(), record_->marks.end());
-  file.walk = FileWalk(file.shape, profile_.max_links);
+  file.walk = FileWalk(file.shape, profile_.max_links, file.top);
   file.has_place = file.walk.next(file.place);
   file_.emplace(std::move(file));
   place_file_node(run);  // the root, while the record is at hand; it fits
@@ -249,12 +233,13 @@ RunBuilder::Step RunBuilder::place_file(Run& run) {
 
 RunBuilder::Step RunBuilder::place_file_node(Run& run) {
   CurrentFile& file = *file_;
-  const bool is_root = file.place.level + 1 == file.shape.level_count();
+  const bool is_root = file.place == file.top;
   const bool is_leaf = file.place.level == 0;
   const FileNode& node = file.shape.node(file.place.level, file.place.index);
   const uint32_t cid_bytes = is_leaf ? profile_.leaf_cid_bytes() : profile_.node_cid_bytes();
-  const NodeMark mark = is_root || file.marks.empty() ? NodeMark{} : file.marks[file.next_mark];
-  const bool is_written = mark.kind != NodeMark::Kind::kRefer;
+  const bool has_mark = !is_root && file.next_mark < file.marks.size();
+  const NodeMark mark = has_mark ? file.marks[file.next_mark] : NodeMark{};
+  const bool is_written = is_written_here(mark);
   if (is_written && !fits(run, section_bytes(cid_bytes, node.block_bytes))) return Step::kRunFull;
 
   SectionEvent event;
@@ -267,7 +252,7 @@ RunBuilder::Step RunBuilder::place_file_node(Run& run) {
   run.events.push_back(event);
   if (is_written && is_leaf) add_leaf_extent(run, event, node.file_bytes);
   if (!is_written && !is_leaf) file.walk.skip_children();
-  if (!is_root && !file.marks.empty()) ++file.next_mark;
+  if (has_mark) ++file.next_mark;
 
   const FileNodePlace placed = file.place;
   file.has_place = file.walk.next(file.place);
@@ -305,7 +290,7 @@ void RunBuilder::add_leaf_extent(Run& run, const SectionEvent& event, uint64_t c
 
 uint32_t RunBuilder::add_file(Run& run, std::shared_ptr<SharedFile> shared) {
   FileToRead file;
-  file.path_position = append_text(run.arena, file_->path);
+  file.path_position = run.add_text(file_->path);
   run.arena.push_back('\0');
   file.path_bytes = static_cast<uint32_t>(file_->path.size());
   file.extent_begin = file.extent_end = static_cast<uint32_t>(run.extents.size());
@@ -314,56 +299,6 @@ uint32_t RunBuilder::add_file(Run& run, std::shared_ptr<SharedFile> shared) {
   file.shared = std::move(shared);
   run.files.push_back(std::move(file));
   return static_cast<uint32_t>(run.files.size() - 1);
-}
-
-// A block of a store. Its CID is known, so nothing about it is ever late.
-RunBuilder::Step RunBuilder::place_block(Run& run) {
-  const StoredBlock& block = record_->stored;
-  if (block.external != StoredBlock::External::kNo) {
-    finish_node(run);
-    return Step::kPlaced;
-  }
-  const auto cid_bytes = static_cast<uint32_t>(block.cid.size());
-  const bool is_written = !record_->is_reference;
-  if (is_written && !fits(run, section_bytes(cid_bytes, record_->block_bytes))) return Step::kRunFull;
-  const Kind kind = !is_written ? Kind::kBlockRefer : record_->child_count > 0 ? Kind::kBlockEnter : Kind::kBlock;
-  SectionEvent event = event_of(run, kind, event_role(block.role));
-  event.class_index = block.source_index;
-  event.is_dag_root = block.is_dag_root;
-  event.is_file_data = block.is_file_data;
-  event.is_unread = block.is_unread;
-  event.is_inline = block.is_inline;
-  const uint32_t cid_position = append_text(run.arena, as_text(block.cid));
-  event.target_bytes = cid_bytes;
-  if (is_written) {
-    place_section(run, event, cid_bytes, record_->block_bytes);
-    if (!block.is_inline) add_block(run, event, cid_position);
-  } else {
-    event.offset_bytes = block.first_offset_bytes;
-    event.block_bytes = static_cast<uint32_t>(record_->block_bytes);
-    event.header_bytes = section_header_bytes(cid_bytes, record_->block_bytes);
-  }
-  run.events.push_back(event);
-  if (kind == Kind::kBlockEnter)
-    open_node(run, record_->child_count, {.is_block = true});
-  else
-    finish_node(run);
-  return Step::kPlaced;
-}
-
-void RunBuilder::add_block(Run& run, const SectionEvent& event, uint32_t cid_position) {
-  const size_t block_offset = run.buffer_phase() + (event.offset_bytes - run.begin_bytes) + event.header_bytes;
-  FileToRead file;
-  file.path_position = cid_position;
-  file.path_bytes = event.target_bytes;
-  file.extent_begin = static_cast<uint32_t>(run.extents.size());
-  file.file_bytes = event.block_bytes;
-  file.store_source = static_cast<int32_t>(record_->stored.source_index);
-  if (event.block_bytes > 0) {
-    run.extents.push_back({record_->stored.place_offset_bytes, event.block_bytes, static_cast<uint32_t>(block_offset)});
-  }
-  file.extent_end = static_cast<uint32_t>(run.extents.size());
-  run.files.push_back(std::move(file));
 }
 
 void RunBuilder::open_node(Run& run, uint64_t child_count, const Open& kind) {

@@ -78,6 +78,7 @@ class RunBuilder {
   // The file whose nodes are being placed.
   struct CurrentFile {
     FileShape shape;
+    FileNodePlace top;  // what is placed: the root, or a part
     FileWalk walk;
     FileNodePlace place;
     bool has_place = false;  // `place` was fetched and not yet placed

@@ -111,6 +111,12 @@ class Divider {
     const Entry& record = inventory_[entry];
     const uint64_t link_name_bytes = uint64_t{2} + record.name_bytes;
     const uint32_t node_cid_bytes = options_.profile.node_cid_bytes();
+    if (record.kind == EntryKind::kFilePart) {
+      const FilePart part = inventory_.file_part(entry);
+      const FileShape shape(part.file_bytes, options_.profile);
+      return shape.subtree(part.place, options_.profile).sections_bytes +
+             pb_link_bytes(node_cid_bytes, link_name_bytes, record.content_bytes);
+    }
     if (record.kind != EntryKind::kFile) {
       return section_bytes(node_cid_bytes, 4 + record.content_bytes) +
              pb_link_bytes(node_cid_bytes, link_name_bytes, 0);

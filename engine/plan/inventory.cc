@@ -1,5 +1,7 @@
 #include "engine/plan/inventory.h"
 
+#include "kernels/base/endian.h"
+
 namespace piecework::engine {
 
 Entry& Inventory::add(std::string_view name, EntryKind kind, std::string_view target) {
@@ -47,6 +49,69 @@ EntryIndex Inventory::add_dag(std::string_view name, ByteSpan cid, uint64_t tsiz
   entry.cid_bytes = static_cast<uint8_t>(cid.size());
   entry.content_bytes = tsize;
   return entry_count() - 1;
+}
+
+EntryIndex Inventory::add_file_part(std::string_view name, uint64_t part_bytes, int64_t mtime_ns,
+                                    const FilePart& part) {
+  uint8_t numbers[24];
+  store_le<uint64_t>(numbers, part.file_bytes);
+  store_le<uint64_t>(numbers + 8, part.place.level);
+  store_le<uint64_t>(numbers + 16, part.place.index);
+  Entry& entry = add(name, EntryKind::kFilePart, as_text(numbers));
+  entry.content_bytes = part_bytes;
+  entry.mtime_ns = mtime_ns;
+  return entry_count() - 1;
+}
+
+FilePart Inventory::file_part(EntryIndex index) const {
+  const Entry& entry = entries_[index];
+  PIECEWORK_DCHECK(entry.kind == EntryKind::kFilePart);
+  const char* const numbers = arena_.at(entry.name_position) + entry.name_bytes;
+  return {load_le<uint64_t>(numbers), {load_le<uint64_t>(numbers + 8), load_le<uint64_t>(numbers + 16)}};
+}
+
+Inventory Inventory::copy(const std::function<bool(EntryIndex, Inventory&)>& replace) const {
+  Inventory copy;
+  copy.sources = sources;
+  copy.root_joins_sources = root_joins_sources;
+  copy.skipped = skipped;
+  copy.known = known;
+  struct Open {
+    EntryIndex end;    // here
+    EntryIndex index;  // in the copy
+  };
+  std::vector<Open> open;
+  size_t skipped_count = 0;
+  const auto end_of_entries = [&](EntryIndex entry) {
+    for (; !open.empty() && open.back().end <= entry; open.pop_back()) copy.close_directory(open.back().index);
+    for (; skipped_count < skipped.size() && skipped[skipped_count].position <= entry; ++skipped_count) {
+      copy.skipped[skipped_count].position = copy.entry_count();
+    }
+  };
+  for (EntryIndex entry = 0; entry < entry_count(); ++entry) {
+    end_of_entries(entry);
+    if (replace(entry, copy)) continue;
+    const Entry& record = entries_[entry];
+    switch (record.kind) {
+      case EntryKind::kDirectory:
+        open.push_back({record.subtree_end, copy.open_directory(name(entry))});
+        break;
+      case EntryKind::kFile:
+        copy.add_file(name(entry), record.content_bytes, record.mtime_ns);
+        break;
+      case EntryKind::kSymlink:
+        copy.add_symlink(name(entry), symlink_target(entry));
+        break;
+      case EntryKind::kDag:
+        copy.add_dag(name(entry), dag_cid(entry), record.content_bytes);
+        break;
+      case EntryKind::kFilePart:
+        copy.add_file_part(name(entry), record.content_bytes, record.mtime_ns, file_part(entry));
+        break;
+    }
+  }
+  end_of_entries(entry_count());
+  return copy;
 }
 
 std::string Inventory::path(EntryIndex index) const {

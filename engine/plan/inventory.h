@@ -7,10 +7,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/layout/file_shape.h"
 #include "engine/plan/paged_vector.h"
 #include "kernels/base/bytes.h"
 #include "kernels/base/error.h"
@@ -21,15 +23,23 @@ enum class EntryKind : uint8_t {
   kDirectory,
   kFile,
   kSymlink,
-  kDag,  // a DAG of a store, named by its root's CID: a leaf here
+  kDag,       // a DAG of a store, named by its root's CID: a leaf here
+  kFilePart,  // a subtree of a file that is larger than a piece, in a directory at the file's path
 };
 
 using EntryIndex = uint32_t;
 inline constexpr EntryIndex kEntryCountMax = 0xFFFFFFF0u;
 
+// Which subtree of which file a part is.
+struct FilePart {
+  uint64_t file_bytes = 0;  // of the whole file
+  FileNodePlace place;
+};
+
 struct Entry {
-  uint64_t name_position = 0;  // in the arena; a symlink's target or a DAG's CID follows its name there
-  uint64_t content_bytes = 0;  // of a file; length of a symlink's target; what a link to a DAG gives as Tsize
+  // In the arena; a symlink's target, a DAG's CID or a part's numbers follow its name there.
+  uint64_t name_position = 0;
+  uint64_t content_bytes = 0;  // of a file or part; length of a symlink's target; what a link to a DAG gives as Tsize
   int64_t mtime_ns = 0;
   EntryIndex subtree_end = 0;
   uint8_t name_bytes = 0;
@@ -84,6 +94,8 @@ class Inventory {
     const Entry& entry = entries_[index];
     return as_bytes({arena_.at(entry.name_position) + entry.name_bytes, entry.cid_bytes});
   }
+  // REQUIRES: a part of a file.
+  FilePart file_part(EntryIndex index) const;
   bool is_empty_directory(EntryIndex index) const {
     return entries_[index].kind == EntryKind::kDirectory && entries_[index].subtree_end == index + 1;
   }
@@ -103,6 +115,11 @@ class Inventory {
   EntryIndex add_file(std::string_view name, uint64_t file_bytes, int64_t mtime_ns);
   EntryIndex add_symlink(std::string_view name, std::string_view target);
   EntryIndex add_dag(std::string_view name, ByteSpan cid, uint64_t tsize);
+  EntryIndex add_file_part(std::string_view name, uint64_t part_bytes, int64_t mtime_ns, const FilePart& part);
+
+  // A copy. `replace` is asked about every entry, with the copy so far: where it returns true it has added what stands
+  // in the entry's place, or nothing; of a directory it must then do so for all that is below.
+  Inventory copy(const std::function<bool(EntryIndex, Inventory&)>& replace) const;
 
   std::vector<Source> sources;       // in the order of the root's entries
   bool root_joins_sources = false;   // entry 0 is a directory with one entry per source

@@ -28,36 +28,8 @@ class InventoryFilter {
 
   // What is left. REQUIRES: find() has succeeded.
   Inventory kept() const {
-    Inventory kept;
-    kept.sources = inventory_.sources;
-    kept.root_joins_sources = inventory_.root_joins_sources;
-    kept.skipped = inventory_.skipped;
+    Inventory kept = inventory_.copy([this](EntryIndex entry, Inventory&) { return !is_kept_[entry]; });
     kept.known = known_;
-    struct Open {
-      EntryIndex end;    // in inventory_
-      EntryIndex index;  // in kept
-    };
-    std::vector<Open> open;
-    size_t skipped = 0;
-    const auto end_of_entries = [&](EntryIndex entry) {
-      for (; !open.empty() && open.back().end <= entry; open.pop_back()) kept.close_directory(open.back().index);
-      for (; skipped < kept.skipped.size() && kept.skipped[skipped].position <= entry; ++skipped) {
-        kept.skipped[skipped].position = kept.entry_count();
-      }
-    };
-    for (EntryIndex entry = 0; entry < inventory_.entry_count(); ++entry) {
-      end_of_entries(entry);
-      if (!is_kept_[entry]) continue;
-      const Entry& record = inventory_[entry];
-      if (record.kind == EntryKind::kDirectory) {
-        open.push_back({record.subtree_end, kept.open_directory(inventory_.name(entry))});
-      } else if (record.kind == EntryKind::kFile) {
-        kept.add_file(inventory_.name(entry), record.content_bytes, record.mtime_ns);
-      } else {
-        kept.add_symlink(inventory_.name(entry), inventory_.symlink_target(entry));
-      }
-    }
-    end_of_entries(inventory_.entry_count());
     return kept;
   }
 
@@ -100,6 +72,7 @@ class InventoryFilter {
         candidates_.push_back(entry);
         return false;
       case EntryKind::kDag:
+      case EntryKind::kFilePart:  // what is known is decided before files are cut
         break;
     }
     return false;

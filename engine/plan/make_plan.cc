@@ -1,11 +1,14 @@
 #include "engine/plan/make_plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "engine/layout/file_shape.h"
 #include "engine/plan/divide.h"
 #include "engine/plan/find_duplicates.h"
 #include "engine/plan/leave_out_known.h"
+#include "engine/plan/split_files.h"
 #include "engine/plan/store_plan.h"
 
 namespace piecework::engine {
@@ -81,6 +84,21 @@ Result<Inventory> without_known(Inventory inventory, const SourceSet& sources, c
   return leave_out_known(std::move(inventory), sources, *request.known, search);
 }
 
+// The upper nodes of a file that was cut: few, so that they fit where their parts do.
+Status add_join(PlanWriter& writer, const FileJoin& join, const PlanOptions& options) {
+  ContentClasses classes(Dedup::kNone);
+  PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(join.inventory, classes, options.profile,
+                                                            {{0, join.inventory.entry_count()}}));
+  PIECEWORK_TRY(writer.add_batch(layout, {.external_nodes = join.external_nodes},
+                                 {.is_join = true, .join_path = join.path}));
+  const uint64_t car_bytes = writer.last_batch().totals.car_bytes;
+  if (car_bytes <= options.payload_bytes_max) return {};
+  return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
+              fmt::format("the nodes above the parts of '{}' come to {} bytes, more than a piece of {} holds: choose a "
+                          "larger --piece-size",
+                          printable(join.path), car_bytes, options.piece_size_text));
+}
+
 }  // namespace
 
 Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& request, const std::string& path) {
@@ -93,7 +111,6 @@ Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& reque
   ScanOptions scan;
   scan.include_hidden = request.options.include_hidden;
   scan.on_error = request.on_source_error;
-  scan.file_bytes_max = std::min(request.options.payload_bytes_max, FileShape::kFileBytesMax);
   scan.excluded_directories = request.excluded_directories;
   scan.excluded_items = request.excluded_items;
   scan.stop = request.stop;
@@ -106,14 +123,15 @@ Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& reque
 
   for (;;) {
     PIECEWORK_ASSIGN(Inventory everything, scan_sources(sources, scan));
-    const auto taken = without_known(std::move(everything), sources, request);
+    auto taken = without_known(std::move(everything), sources, request);
     if (!taken) {
       if (exclude_and_retry(taken.error(), scan)) continue;
       return tl::unexpected<Error>(taken.error());
     }
-    const Inventory& inventory = *taken;
-    PIECEWORK_TRY(check_not_empty(inventory, sources));
-    if (inventory.entry_count() == 0) return write_empty_plan(inventory, request, path);
+    PIECEWORK_TRY(check_not_empty(*taken, sources));
+    if (taken->entry_count() == 0) return write_empty_plan(*taken, request, path);
+    PIECEWORK_ASSIGN(const SplitInventory split, split_large_files(std::move(*taken), request.options));
+    const Inventory& inventory = split.inventory;
     // From here the set of entries is fixed.
     auto classes = find_duplicates(inventory, sources, request.options.profile, search);
     if (!classes) {
@@ -125,8 +143,9 @@ Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& reque
     PIECEWORK_ASSIGN(const std::unique_ptr<PlanWriter> writer, PlanWriter::create(path, request.options));
     for (const EntryRanges& batch : batches) {
       PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(inventory, *classes, request.options.profile, batch));
-      PIECEWORK_TRY(writer->add_batch(layout));
+      PIECEWORK_TRY(writer->add_batch(layout, {}, {.parts = parts_in(inventory, batch)}));
     }
+    for (const SplitFile& file : split.files) PIECEWORK_TRY(add_join(*writer, join_of(split, file), request.options));
     return writer->finish(inventory, skipped_by_batch(inventory, batches));
   }
 }

@@ -25,7 +25,7 @@ constexpr char kSchema[] =
     "CREATE TABLE batches(batch INTEGER PRIMARY KEY, digest BLOB NOT NULL, car_bytes INTEGER NOT NULL,"
     " block_count INTEGER NOT NULL, file_count INTEGER NOT NULL, source_bytes INTEGER NOT NULL,"
     " duplicate_bytes INTEGER NOT NULL, class_count INTEGER NOT NULL, stored_section_bytes_max INTEGER NOT NULL,"
-    " external_count INTEGER NOT NULL, is_join INTEGER NOT NULL) STRICT;"
+    " external_count INTEGER NOT NULL, is_join INTEGER NOT NULL, join_path BLOB NOT NULL) STRICT;"
     "CREATE TABLE parts(batch INTEGER NOT NULL, position INTEGER NOT NULL, path BLOB NOT NULL, item_path BLOB NOT NULL,"
     " cid BLOB NOT NULL, PRIMARY KEY(batch, position)) STRICT;"
     "CREATE TABLE records(batch INTEGER NOT NULL, sequence INTEGER NOT NULL, raw_bytes INTEGER NOT NULL,"
@@ -94,12 +94,12 @@ Result<std::unique_ptr<PlanWriter>> PlanWriter::create(const std::string& path, 
   return writer;
 }
 
-Status PlanWriter::add_batch(BatchLayout& layout, DagRecords* dags, BatchRole role) {
+Status PlanWriter::add_batch(BatchLayout& layout, const BatchContent& content, BatchRole role) {
   PlannedBatch batch;
   batch.role = std::move(role);
   batch.batch = static_cast<uint32_t>(summary_.batches.size());
   sink_->begin(batch.batch, summary_.options);
-  batch.totals = layout.emit(sink_.get(), dags);
+  batch.totals = layout.emit(sink_.get(), content);
   PIECEWORK_ASSIGN(batch.digest, sink_->end());
   summary_.batches.push_back(std::move(batch));
   return {};
@@ -140,14 +140,14 @@ Result<PlanSummary> PlanWriter::finish(const Inventory& inventory, std::vector<S
 }
 
 Status PlanWriter::store_batches() {
-  PIECEWORK_ASSIGN(Statement row, database_.prepare("INSERT INTO batches VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  PIECEWORK_ASSIGN(Statement row, database_.prepare("INSERT INTO batches VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   PIECEWORK_ASSIGN(Statement part_row, database_.prepare("INSERT INTO parts VALUES(?, ?, ?, ?, ?)"));
   for (const PlannedBatch& batch : summary_.batches) {
     const LayoutTotals& totals = batch.totals;
     row.bind(1, batch.batch).bind_blob(2, batch.digest).bind(3, totals.car_bytes).bind(4, totals.block_count);
     row.bind(5, totals.file_count).bind(6, totals.source_bytes).bind(7, totals.duplicate_bytes);
     row.bind(8, totals.class_count).bind(9, totals.stored_section_bytes_max).bind(10, totals.external_count);
-    PIECEWORK_TRY(row.bind(11, batch.role.is_join).run());
+    PIECEWORK_TRY(row.bind(11, batch.role.is_join).bind_blob(12, as_bytes(batch.role.join_path)).run());
     for (size_t i = 0; i < batch.role.parts.size(); ++i) {
       const PlannedPart& part = batch.role.parts[i];
       part_row.bind(1, batch.batch).bind(2, i).bind_blob(3, as_bytes(part.path)).bind_blob(4, as_bytes(part.item_path));
@@ -158,7 +158,11 @@ Status PlanWriter::store_batches() {
 }
 
 BatchReader::BatchReader(Statement rows, const PlannedBatch& batch, const PlanSummary& plan)
-    : rows_(std::move(rows)), batch_(batch), sources_(&plan.sources), digest_(batch_hasher(plan.options)) {}
+    : rows_(std::move(rows)),
+      batch_(batch),
+      sources_(&plan.sources),
+      profile_(plan.options.profile),
+      digest_(batch_hasher(plan.options)) {}
 
 // What no plan of ours holds: it is refused before it is used, since the batch's digest is known only at its end, and
 // does not cover the places of blocks.
@@ -167,11 +171,16 @@ bool BatchReader::is_possible(const LayoutRecord& record) const {
   if (record.class_index > totals.class_count) return false;
   for (const NodeMark& mark : record.marks) {
     if (mark.class_index > totals.class_count) return false;
-    if (mark.kind == NodeMark::Kind::kRefer && mark.class_index == 0) return false;
+    const bool is_external = mark.kind == NodeMark::Kind::kExternal;
+    if ((mark.kind == NodeMark::Kind::kRefer || is_external) && mark.class_index == 0) return false;
+    if (is_external != (batch_.is_file_join() && mark.kind != NodeMark::Kind::kWrite)) return false;
   }
+  const bool is_file = record.kind == RecordKind::kFile || record.kind == RecordKind::kFilePart;
+  if (is_file && record.file_bytes > FileShape::kFileBytesMax) return false;
+  if (record.kind == RecordKind::kFilePart && !FileShape(record.file_bytes, profile_).has(record.part)) return false;
   const bool needs_class = record.is_reference || record.is_shadow;
   if (record.kind != RecordKind::kBlock) {
-    const bool is_content = record.kind == RecordKind::kFile || record.kind == RecordKind::kSymlink;
+    const bool is_content = is_file || record.kind == RecordKind::kSymlink;
     if (needs_class && record.class_index == 0 && (is_content || record.is_reference)) return false;
     const bool holds_stores = !sources_->empty() && sources_->front().is_store();
     return !is_content || !holds_stores;
@@ -269,6 +278,7 @@ Status PlanReader::read_batches(const std::string& path) {
                     batches.column_uint64(5), batches.column_uint64(6), static_cast<uint32_t>(batches.column_uint64(7)),
                     batches.column_uint64(8), batches.column_uint64(9)};
     batch.role.is_join = batches.column_uint64(10) != 0;
+    batch.role.join_path = as_text(batches.column_blob(11));
     if (batch.totals.stored_section_bytes_max > kStoreBlockBytesMax + kCidBytesMax + kVarintBytesMax) {
       return damaged(path, "a batch has a longer block than can be packed");
     }
@@ -284,10 +294,14 @@ Status PlanReader::read_parts(const std::string& path) {
     PIECEWORK_ASSIGN(const bool row, parts.step());
     if (!row) return {};
     const uint64_t batch = parts.column_uint64(0);
-    const auto cid = decode_cid(parts.column_blob(3));
-    if (batch >= summary_.batches.size() || !cid) return damaged(path, "it has a part that cannot be");
-    summary_.batches[batch].role.parts.push_back({std::string(as_text(parts.column_blob(1))),
-                                                  std::string(as_text(parts.column_blob(2))), Cid(*cid)});
+    PlannedPart part{std::string(as_text(parts.column_blob(1))), std::string(as_text(parts.column_blob(2))), {}};
+    const ByteSpan cid_bytes = parts.column_blob(3);
+    const auto cid = decode_cid(cid_bytes);
+    if (batch >= summary_.batches.size() || (!cid && !cid_bytes.empty())) {
+      return damaged(path, "it has a part that cannot be");
+    }
+    if (cid) part.cid = Cid(*cid);
+    summary_.batches[batch].role.parts.push_back(std::move(part));
   }
 }
 

@@ -5,7 +5,7 @@
 //                                       what is known from earlier pieces)
 //   sources(position, name, path, ...)  paths as opened; only names are part of the digest
 //   skipped(path, reason, batch)        what was left out, why, and of which batch
-//   batches(batch, digest, totals..., is_join)
+//   batches(batch, digest, totals..., is_join, join_path)
 //   parts(batch, position, path, item_path, cid)   subtrees of items that are larger than a piece
 //   records(batch, sequence, raw_bytes, data)   layout records (record_codec.h) in zstd frames of about 256 KiB
 //
@@ -32,8 +32,8 @@ class PlanWriter {
   static Result<std::unique_ptr<PlanWriter>> create(const std::string& path, const PlanOptions& options);
   ~PlanWriter();
 
-  // Appends the next batch; `dags` gives the records of stored DAGs in it.
-  Status add_batch(BatchLayout& layout, DagRecords* dags = nullptr, BatchRole role = {});
+  // Appends the next batch.
+  Status add_batch(BatchLayout& layout, const BatchContent& content = {}, BatchRole role = {});
   size_t batch_count() const { return summary_.batches.size(); }
   // REQUIRES: a batch was added.
   const PlannedBatch& last_batch() const { return summary_.batches.back(); }
@@ -64,6 +64,7 @@ class BatchReader {
   Statement rows_;
   PlannedBatch batch_;
   const std::vector<Source>* sources_;  // the reader's plan's
+  Profile profile_;
   std::vector<uint8_t> raw_;
   RecordDecoder decoder_;
   kernels::Sha256 digest_;

@@ -72,6 +72,7 @@ Digest32 summary_digest(const PlanSummary& summary) {
           uint64_t{batch.role.is_join}, uint64_t{batch.role.parts.size()}}) {
       append_number(hasher, number);
     }
+    append_text(hasher, batch.role.join_path);
     for (const PlannedPart& part : batch.role.parts) {
       append_text(hasher, part.path);
       append_text(hasher, part.item_path);

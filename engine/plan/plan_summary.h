@@ -18,13 +18,14 @@ namespace piecework::engine {
 // A subtree of an item that is larger than a piece.
 struct PlannedPart {
   std::string path;       // of the subtree in its piece: the item's path and 20 digits
-  std::string item_path;  // where it stands in the item as a whole
-  Cid cid;
+  std::string item_path;  // where it stands in the item as a whole; of a file that file's path
+  Cid cid;                // empty for a part of a file, which gets one when it is packed
 };
 using BatchParts = std::vector<PlannedPart>;  // in the order of their records
 
 struct BatchRole {
-  bool is_join = false;  // upper nodes of an item whose subtrees are parts of other batches
+  bool is_join = false;   // upper nodes of an item whose subtrees are parts of other batches
+  std::string join_path;  // of that item
   BatchParts parts{};
 };
 
@@ -33,6 +34,9 @@ struct PlannedBatch {
   Digest32 digest{};
   LayoutTotals totals;
   BatchRole role;
+
+  // The upper nodes of a file: packing them takes the CIDs that its parts got when they were packed.
+  bool is_file_join() const { return role.is_join && totals.class_count > 0; }
 };
 
 // Everything of a plan but the records.

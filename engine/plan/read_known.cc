@@ -2,14 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "engine/codec/cid.h"
 #include "engine/plan/file_cid.h"
 #include "engine/plan/plan_file.h"
 #include "engine/record/batch_state.h"
+#include "engine/record/file_row.h"
+#include "engine/record/join_parts.h"
 #include "engine/record/sidecar_content.h"
 #include "io/dir_reader.h"
 
@@ -45,14 +47,16 @@ class RecordWalk {
     if (record->child_count > 0) open_.push_back({record->child_count, path_.size()});
     return record;
   }
-  // The same up to the next file or symlink; `visit` sees what lies between and that itself.
+  // The same up to the next that the table of files lists; `visit` sees what lies between and that itself.
   template <class Visit>
   Result<std::optional<LayoutRecord>> next_content(Visit visit) {
     for (;;) {
       PIECEWORK_ASSIGN(const std::optional<LayoutRecord> record, next());
       if (!record) return record;
       visit(*record);
-      if (record->kind == RecordKind::kFile || record->kind == RecordKind::kSymlink) return record;
+      const bool is_listed = record->kind == RecordKind::kFile || record->kind == RecordKind::kSymlink ||
+                             record->kind == RecordKind::kFilePart;
+      if (is_listed) return record;
     }
   }
   const std::string& path() const { return path_; }
@@ -68,29 +72,18 @@ class RecordWalk {
   std::string path_;
 };
 
-// A file's CID from its row in the table of files; none where the row is not this file's.
-std::optional<Cid> cid_of_row(std::string_view line, const LayoutRecord& record, const std::string& path) {
-  const nlohmann::json row = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!row.is_object()) return std::nullopt;
-  const auto text_of = [&row](const char* key) {
-    const auto value = row.find(key);
-    return value != row.end() && value->is_string() ? value->get<std::string>() : std::string();
-  };
-  const bool is_path = is_utf8(path) ? text_of("path") == path : text_of("path_base64") == base64(as_bytes(path));
-  const auto size = row.find("size_bytes");
-  if (!is_path || size == row.end() || !size->is_number_unsigned()) return std::nullopt;
-  if (record.kind == RecordKind::kFile && size->get<uint64_t>() != record.file_bytes) return std::nullopt;
-  const auto cid = parse_cid(text_of("cid"));
-  if (!cid) return std::nullopt;
-  return *cid;
+// Whether `row` is that of the file or symlink of `record`.
+bool is_row_of(const FileRow& row, const LayoutRecord& record, const std::string& path) {
+  return row.key == file_row_key(path) &&
+         (record.kind != RecordKind::kFile || row.size_bytes == record.file_bytes);
 }
 
 // What one batch adds to the items. `is_done` says which batches of the plan are done.
 class BatchItems {
  public:
-  BatchItems(const PlanSummary& plan, const std::vector<bool>& is_done, RecordWalk& walk, bool files_by_mtime,
-             KnownItems& items)
-      : plan_(plan), is_done_(is_done), walk_(walk), files_by_mtime_(files_by_mtime), items_(items) {}
+  BatchItems(const PlanSummary& plan, uint32_t batch, const std::vector<bool>& is_done, RecordWalk& walk,
+             bool files_by_mtime, KnownItems& items)
+      : plan_(plan), batch_(batch), is_done_(is_done), walk_(walk), files_by_mtime_(files_by_mtime), items_(items) {}
 
   Status read_records() {
     for (;;) {
@@ -105,20 +98,18 @@ class BatchItems {
 
   // The rows of a batch stand in the order of its records.
   Status read_rows(ByteSpan lines) {
-    for (std::string_view rest = as_text(lines); !rest.empty();) {
-      const size_t end = rest.find('\n');
-      const std::string_view line = rest.substr(0, end);
-      rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    return visit_file_rows(lines, [this](std::string_view line, const std::optional<FileRow>& row) -> Status {
       PIECEWORK_ASSIGN(const std::optional<LayoutRecord> record,
                        walk_.next_content([this](const LayoutRecord& passed) { add(passed); }));
-      const std::optional<Cid> cid = record ? cid_of_row(line, *record, walk_.path()) : std::nullopt;
-      if (!cid) {
+      if (!row || !record || !is_row_of(*row, *record, walk_.path())) {
         return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
                     fmt::format("the row '{}' is not of the file that the plan has there", printable(line)));
       }
-      if (record->kind == RecordKind::kFile) items_.add_content(place(), record->file_bytes, cid->bytes());
-    }
-    return {};
+      if (record->kind == RecordKind::kFile && is_whole(*record)) {
+        items_.add_content(place(), record->file_bytes, row->cid.bytes());
+      }
+      return {};
+    });
   }
 
  private:
@@ -133,15 +124,24 @@ class BatchItems {
         if (record.child_count == 0) items_.add_empty_directory(place());
         return;
       case RecordKind::kFile:
-        if (files_by_mtime_) items_.add_file(place(), record.file_bytes, record.mtime_ns);
+        if (files_by_mtime_ && is_whole(record)) items_.add_file(place(), record.file_bytes, record.mtime_ns);
         return;
       case RecordKind::kSymlink:
         return items_.add_symlink(place(), record.target);
       case RecordKind::kBlock:
         return add_block(record);
       case RecordKind::kShard:
+      case RecordKind::kFilePart:
         return;
     }
+  }
+
+  // Whether all of a file is in pieces: one in parts is where all of them are done.
+  bool is_whole(const LayoutRecord& file) const {
+    const PlannedBatch& batch = plan_.batches[batch_];
+    if (!batch.is_file_join() || file.marks.empty()) return true;
+    const std::vector<JoinPart> parts = planned_join_parts(plan_, batch);
+    return std::all_of(parts.begin(), parts.end(), [this](const JoinPart& part) { return is_done_[part.batch]; });
   }
 
   // A DAG is known where all of it is in pieces: not where the store missed some of its blocks (--partial), and not
@@ -167,6 +167,7 @@ class BatchItems {
   }
 
   const PlanSummary& plan_;
+  const uint32_t batch_;
   const std::vector<bool>& is_done_;
   RecordWalk& walk_;
   bool files_by_mtime_;
@@ -249,7 +250,7 @@ class DirectoryItems {
       if (!is_done[batch.batch]) continue;
       PIECEWORK_ASSIGN(BatchReader records, (*reader)->read_batch(batch.batch));
       RecordWalk walk(std::move(records));
-      BatchItems batch_items(plan, is_done, walk, !request_.by_content, items_);
+      BatchItems batch_items(plan, batch.batch, is_done, walk, !request_.by_content, items_);
       if (with_content) PIECEWORK_TRY(read_content(*receipts[batch.batch], batch_items));
       if (Status status = batch_items.read_records(); !status) return in_file(plan_path, std::move(status).error());
     }

@@ -28,7 +28,7 @@ enum BlockFlags : uint8_t {
   kExternal = 1 << 7,  // alone
 };
 
-constexpr auto kLastKind = RecordKind::kBlock;
+constexpr auto kLastKind = RecordKind::kFilePart;
 constexpr auto kLastRole = StoredBlock::Role::kOther;
 constexpr auto kLastExternal = StoredBlock::External::kKnown;
 constexpr size_t kMtimeBytes = 8;
@@ -94,6 +94,8 @@ void append_place(std::vector<uint8_t>& target, const StoredBlock& block) {
   append_varint(target, block.place_offset_bytes);
 }
 
+bool has_mtime(RecordKind kind) { return kind == RecordKind::kFile || kind == RecordKind::kFilePart; }
+
 // Whether the file's mtime stands for bytes that nobody has read.
 bool mtime_decides(const LayoutRecord& record) { return record.content == nullptr && record.file_bytes > 0; }
 
@@ -122,6 +124,11 @@ void encode_record(const LayoutRecord& record, std::vector<uint8_t>& target, ker
     case RecordKind::kBlock:
       append_block(target, record);
       break;
+    case RecordKind::kFilePart:
+      append_varint(target, record.file_bytes);
+      append_varint(target, record.part.level);
+      append_varint(target, record.part.index);
+      break;
   }
   append_varint(target, record.class_index);
   if (!record.marks.empty()) {
@@ -131,7 +138,7 @@ void encode_record(const LayoutRecord& record, std::vector<uint8_t>& target, ker
     }
   }
   size_t hashed_end = target.size();  // what follows is stored, and hashed only where it decides bytes
-  if (record.kind == RecordKind::kFile) {
+  if (has_mtime(record.kind)) {
     target.resize(target.size() + kMtimeBytes);
     store_le<int64_t>(&target[hashed_end], record.mtime_ns);
     if (mtime_decides(record)) hashed_end += kMtimeBytes;
@@ -177,6 +184,10 @@ bool RecordDecoder::take_body(LayoutRecord& record, bool has_content) {
       return true;
     case RecordKind::kBlock:
       return take_block(record);
+    case RecordKind::kFilePart:
+      if (!take_varint(record.file_bytes) || !take_varint(number) || number >= FileShape::kLevelsMax) return false;
+      record.part.level = number;
+      return take_varint(record.part.index);
   }
   return false;
 }
@@ -236,7 +247,7 @@ bool RecordDecoder::take_marks(LayoutRecord& record) {
   marks_.clear();
   for (uint64_t i = 0; i < count; ++i) {
     uint64_t value = 0;
-    if (!take_varint(value) || (value & 3) > 2 || value >> 2 > UINT32_MAX) return false;
+    if (!take_varint(value) || value >> 2 > UINT32_MAX) return false;
     marks_.push_back({static_cast<NodeMark::Kind>(value & 3), static_cast<uint32_t>(value >> 2)});
   }
   record.marks = marks_;
@@ -271,7 +282,7 @@ Result<LayoutRecord> RecordDecoder::next(kernels::Sha256& digest) {
   record.class_index = static_cast<uint32_t>(number);
   if ((flags & kHasMarks) != 0 && !take_marks(record)) return damaged();
   size_t hashed_bytes = all.size() - rest_.size();
-  if (record.kind == RecordKind::kFile) {
+  if (has_mtime(record.kind)) {
     if (!take_bytes(kMtimeBytes, bytes)) return damaged();
     record.mtime_ns = load_le<int64_t>(bytes.data());
     if (mtime_decides(record)) hashed_bytes += kMtimeBytes;

@@ -8,9 +8,10 @@
 //            block:            role(bits 0-2) dag_root(3) file_data(4) unread(5) inline(6), varint length, CID,
 //                              varint block_bytes, varint child_count, [u64 tsize: of a DAG's root]
 //                              [u64 file_bytes: of a file or symlink] [varint first_offset_bytes: of a reference]
+//            file part:        varint file_bytes, varint level, varint index
 //            block external:    128, varint length, CID, varint why, varint batch
 //   marks  = varint count, count * varint(class_index << 2 | kind)
-//   mtime  = files: int64 little-endian, ns
+//   mtime  = files and parts: int64 little-endian, ns
 //   place  = blocks: varint source_index, varint offset
 //
 // What decides a batch's bytes is hashed: every byte of a record but the place of a block, and the mtime of files whose

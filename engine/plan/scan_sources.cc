@@ -179,15 +179,13 @@ class Walker {
   }
 
   Status add_file(std::string_view name, const io::FileStamp& stamp) {
-    if (stamp.size_bytes > options_.file_bytes_max) {
-      return skip_or_fail(
-          {ErrorCode::kInvalidArgument,
-           ErrorSide::kConfig,
-           0,
-           fmt::format("'{}' has {} bytes and does not fit one piece (at most {} bytes of one file do); "
-                       "files in parts are not supported yet: choose a larger --piece-size or leave it out",
-                       here(), stamp.size_bytes, options_.file_bytes_max),
-           {}});
+    if (stamp.size_bytes > FileShape::kFileBytesMax) {
+      return skip_or_fail({ErrorCode::kInvalidArgument,
+                           ErrorSide::kConfig,
+                           0,
+                           fmt::format("'{}' has {} bytes; at most {} bytes of one file can be packed: leave it out",
+                                       here(), stamp.size_bytes, FileShape::kFileBytesMax),
+                           {}});
     }
     inventory_.add_file(name, stamp.size_bytes, stamp.mtime_ns);
     return {};

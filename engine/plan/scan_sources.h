@@ -16,7 +16,6 @@ enum class SourceErrorPolicy : uint8_t { kFail, kSkip };
 struct ScanOptions {
   bool include_hidden = true;  // names that begin with a dot
   SourceErrorPolicy on_error = SourceErrorPolicy::kFail;
-  uint64_t file_bytes_max = 0;  // a larger file is an error: it fits no piece
   // (device, inode) of directories that are left out: the output directory, should it lie inside a source.
   std::vector<std::pair<uint64_t, uint64_t>> excluded_directories;
   // Paths in the packed tree that are left out, sorted: items whose reading failed earlier, with the reason.
@@ -26,7 +25,7 @@ struct ScanOptions {
 };
 
 // Everything the sources hold, in walk order. Fifos, sockets and devices are never opened: they are listed as skipped.
-// Errors: of the source; kCancelled; kInvalidArgument for a file that fits no piece.
+// Errors: of the source; kCancelled; kInvalidArgument for a file over FileShape::kFileBytesMax.
 Result<Inventory> scan_sources(const SourceSet& sources, const ScanOptions& options);
 
 }  // namespace piecework::engine

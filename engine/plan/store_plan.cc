@@ -220,11 +220,11 @@ class StorePlanner {
     ContentClasses classes(Dedup::kNone);
     PIECEWORK_ASSIGN(BatchLayout layout,
                      BatchLayout::compute(join, classes, request_.options.profile, {{0, join.entry_count()}}));
-    return write_batch(writer, layout, records, {.is_join = true});
+    return write_batch(writer, layout, records, {.is_join = true, .join_path = item_path(split, {})});
   }
 
   Status write_batch(PlanWriter& writer, BatchLayout& layout, StoredRecords& records, BatchRole role) {
-    PIECEWORK_TRY(writer.add_batch(layout, &records, std::move(role)));
+    PIECEWORK_TRY(writer.add_batch(layout, {.dags = &records}, std::move(role)));
     PIECEWORK_TRY(records.status());
     const PlannedBatch& batch = writer.last_batch();
     const uint64_t car_bytes = batch.totals.car_bytes;

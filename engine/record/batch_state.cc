@@ -1,5 +1,7 @@
 #include "engine/record/batch_state.h"
 
+#include "engine/record/join_parts.h"
+
 #include "engine/record/external_list.h"
 
 namespace piecework::engine {
@@ -53,6 +55,14 @@ Result<std::vector<uint32_t>> BatchStates::missing(const std::vector<uint32_t>& 
     if (!receipt) missing.push_back(batch);
   }
   return missing;
+}
+
+Result<bool> BatchStates::is_waiting(const PlanSummary& plan, uint32_t batch) const {
+  const PlannedBatch& join = plan.batches[batch];
+  if (!join.is_file_join()) return false;
+  if (!receipts_) return true;
+  PIECEWORK_ASSIGN(const std::vector<JoinPart> parts, read_join_parts(plan, join, *receipts_));
+  return first_missing(parts) != nullptr;
 }
 
 }  // namespace piecework::engine

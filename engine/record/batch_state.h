@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/plan/plan_summary.h"
 #include "engine/record/receipt.h"
 #include "io/publish.h"
 
@@ -34,6 +35,9 @@ class BatchStates {
   Result<std::optional<Receipt>> done_receipt(uint32_t batch) const;
   // Those of `batches` that are not done, in the same order.
   Result<std::vector<uint32_t>> missing(const std::vector<uint32_t>& batches) const;
+  // Whether `batch`, which is not done, has to wait for others of its plan: a file's join for the receipts of the
+  // file's parts. Errors: as read_join_parts.
+  Result<bool> is_waiting(const PlanSummary& plan, uint32_t batch) const;
 
  private:
   BatchStates(std::string plan_digest, bool store_car) : plan_digest_(std::move(plan_digest)), store_car_(store_car) {}

@@ -76,7 +76,8 @@ Result<uint64_t> FileTableWriter::flush() {
   return spool_bytes_;
 }
 
-Result<SidecarContent> FileTableWriter::finish(io::PublishedFile& target, const std::atomic<bool>* stop) {
+Result<SidecarContent> FileTableWriter::finish(io::PublishedFile& target, const std::atomic<bool>* stop,
+                                               const std::function<Status(ByteSpan)>& visit) {
   PIECEWORK_TRY(flush());
   ZstdCompressor compressor;
   kernels::Sha256 hasher;
@@ -99,6 +100,7 @@ Result<SidecarContent> FileTableWriter::finish(io::PublishedFile& target, const 
     while (const size_t frame_bytes = first_frame_lines_bytes(lines, is_end)) {
       const ByteSpan content = ByteSpan(lines).first(frame_bytes);
       hasher.append(content);
+      if (visit) PIECEWORK_TRY(visit(content));
       PIECEWORK_TRY(compressor.compress(content, frame));
       PIECEWORK_TRY(target.write(frame, written_bytes));
       written_bytes += frame.size();

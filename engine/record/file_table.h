@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,10 @@ class FileTableWriter : public PackedFileSink {
   Status add(const PackedFile& row) override;
   Result<uint64_t> flush() override;
 
-  // Compresses the spool into `target`. Errors: the destination's; kCancelled once *stop (may be null) is true.
-  Result<SidecarContent> finish(io::PublishedFile& target, const std::atomic<bool>* stop);
+  // Compresses the spool into `target`, and hands whole lines to `visit`, where there is one. Errors: the destination's
+  // and the visitor's; kCancelled once *stop (may be null) is true.
+  Result<SidecarContent> finish(io::PublishedFile& target, const std::atomic<bool>* stop,
+                                const std::function<Status(ByteSpan lines)>& visit = {});
 
  private:
   io::PublishedFile& spool_;

@@ -25,6 +25,7 @@ enum class ErrorCode : uint8_t {
   kNoSpace,            // the destination is full or cannot be written
   kConflict,           // two things that should be equal are not
   kCancelled,          // stopped on request
+  kWaiting,            // other work has to be done first
   kPermission,         // access denied
   kUnavailable,        // a remote party does not answer
 };

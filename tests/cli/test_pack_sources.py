@@ -90,9 +90,12 @@ class Sources(harness.TestCase):
         self.pack(self.source, "--out", self.out)
         self.check(harness.run("verify", self.out), 0)
 
-    def test_file_over_the_capacity_of_a_piece(self):
+    def test_file_over_what_can_be_packed(self):
         with open(self.source / "huge", "wb") as sparse:
-            sparse.truncate(1 << 40)
+            try:
+                sparse.truncate((1 << 46) + 1)
+            except OSError:
+                self.skipTest("the file system has no files of 64 TiB")
         finished = self.check(harness.run("pack", self.source, "--out", self.out, timeout=HANG_S), 64)
         self.assertIn("huge", finished.err.decode())
         self.assert_nothing_published()

@@ -89,20 +89,6 @@ class Plan(harness.TestCase):
         self.check(harness.run("pack", "--plan", self.temp / "not-a-plan", "--out", self.out, "--all"), 78)
         self.check(harness.run("pack", "--plan", self.temp / "no-plan", "--out", self.out, "--all"), 66)
 
-    def test_item_that_cannot_fit(self):
-        (self.source / "whale").write_bytes(bytes(300 << 10))
-        finished = self.check(
-    harness.run(
-        "plan",
-        self.source,
-        "--out",
-        self.temp /
-        "plan",
-        "--piece-size",
-        "256KiB"),
-         64)
-        self.assertIn("whale", finished.err.decode())
-
 
 if __name__ == "__main__":
     harness.main()

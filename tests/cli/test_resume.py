@@ -249,29 +249,38 @@ class Checkpoints(Case):
         self.assertEqual([n for n in harness.files_below(self.out) if n.endswith((".tmp", ".car"))], [])
 
 
-class StoredDags(Case):
-    """Blocks that keep their CIDs, of two CARs under a directory: stopped behind every few events."""
+class EveryState(Case):
+    """Stopped behind every few events, in every batch."""
 
-    def setUp(self):
-        super().setUp()
-        self.cars = [harness.VECTORS / "public" / name for name in ("basic.unixfs-v1-2025.car", "basic.tiny.car")]
-        self.check(harness.run("pack", *self.cars, "--out", self.temp / "stored"), 0)
-
-    def test_stopped_everywhere(self):
-        passes = 0
+    def stop_everywhere(self, *command, passes_min):
+        expected = self.temp / "uninterrupted"
+        self.check(harness.run("pack", *command, "--out", expected), 0)
+        passes, resumed = 0, 0
         while True:
             passes += 1
             kill = {"PIECEWORK_KILL": f"checkpoint.after_append:{passes}",
                     "PIECEWORK_CHECKPOINT": UNMARKED.rsplit(":", 1)[0] + ":5"}
-            finished = harness.run("pack", *self.cars, "--out", self.out, env=kill)
+            finished = harness.run("pack", *command, "--out", self.out, env=kill)
             if finished.code == 0:
                 break
             self.assertEqual(finished.code, KILLED, finished)
-            piece = self.pack_one(*self.cars, "--out", self.out)
-            self.assertGreater(piece["resumed_bytes"] if passes > 3 else 1, 0)
-            self.assertEqual(harness.snapshot(self.out), harness.snapshot(self.temp / "stored"))
+            pieces = self.pack(*command, "--out", self.out)["pieces"]
+            resumed += any(piece["resumed_bytes"] for piece in pieces)
+            self.assertEqual(harness.snapshot(self.out), harness.snapshot(expected))
             shutil.rmtree(self.out)
-        self.assertGreater(passes, 10)
+        self.assertGreater(passes, passes_min)
+        self.assertGreater(resumed, passes // 2)
+
+    def test_stored_dags(self):
+        """Blocks that keep their CIDs, of two CARs under a directory."""
+        self.stop_everywhere(*(harness.VECTORS / "public" / name for name in
+                               ("basic.unixfs-v1-2025.car", "basic.tiny.car")), passes_min=10)
+
+    def test_a_file_in_parts(self):
+        source = self.temp / "tree"
+        harness.make_tree(source, {"d/large": harness.payload("parts", 200_000), "small": b"small"})
+        self.stop_everywhere(source, "--piece-size", "64KiB", "--chunk-size", "2048", "--max-links", "3",
+                             passes_min=20)
 
 
 class Twins(Case):

@@ -32,7 +32,7 @@ class Todo(Planned):
         self.assertEqual(self.todo("--format", "lines", "--task-offset", 1).out.decode(),
                          "".join(f"{batch + 1}\n" for batch in missing))
         self.assertEqual(self.todo("--json").json(), {
-            "plan_digest": self.report["plan_digest"], "batch_count": self.count, "done_count": 3,
+            "plan_digest": self.report["plan_digest"], "batch_count": self.count, "done_count": 3, "waiting_count": 0,
             "missing_count": len(missing),
             "missing_car_bytes": sum(self.report["batches"][batch]["car_bytes"] for batch in missing),
             "missing": missing, "missing_ranges": ranges})

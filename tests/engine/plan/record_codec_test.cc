@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "engine/codec/cid.h"
 
 namespace piecework::engine {
@@ -79,6 +81,36 @@ TEST(RecordCodec, InlineBlocksAreWhatTheirCidsHold) {
   record = block_record(cid, 1);
   record.stored.is_inline = true;
   EXPECT_FALSE(decodes(encoded(record))) << "inline without an identity CID";
+}
+
+TEST(RecordCodec, PartsOfFilesAndWhatAJoinLeavesExternal) {
+  LayoutRecord record{.kind = RecordKind::kFilePart, .name = "00000000000000001000", .file_bytes = 123456};
+  record.part = {2, 7};
+  record.mtime_ns = -5;
+  Digest32 digest{};
+  const std::vector<uint8_t> bytes = encoded(record, &digest);
+  kernels::Sha256 hasher;
+  RecordDecoder decoder(bytes);
+  const auto decoded = decoder.next(hasher);
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  EXPECT_EQ(decoded->part, record.part);
+  EXPECT_EQ(decoded->file_bytes, record.file_bytes);
+  EXPECT_EQ(decoded->mtime_ns, record.mtime_ns);
+  EXPECT_EQ(hasher.finish(), digest);
+  record.mtime_ns = -4;  // nobody has read the content
+  Digest32 other{};
+  encoded(record, &other);
+  EXPECT_NE(other, digest);
+
+  const std::array<NodeMark, 2> marks{NodeMark{}, NodeMark{NodeMark::Kind::kExternal, 1}};
+  LayoutRecord join{.kind = RecordKind::kFile, .name = "large", .file_bytes = 123456, .marks = marks};
+  const std::vector<uint8_t> join_bytes = encoded(join);
+  RecordDecoder join_decoder(join_bytes);
+  const auto joined = join_decoder.next(hasher);
+  ASSERT_TRUE(joined) << joined.error().message;
+  ASSERT_EQ(joined->marks.size(), 2u);
+  EXPECT_EQ(joined->marks[1].kind, NodeMark::Kind::kExternal);
+  EXPECT_EQ(joined->marks[1].class_index, 1u);
 }
 
 TEST(RecordCodec, NoPrefixOfARecordDecodes) {
