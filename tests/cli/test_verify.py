@@ -33,6 +33,17 @@ class Verify(harness.TestCase):
                 report = self.verify(target, 0)
                 self.assertEqual((report["ok"], report["problems"]), (True, []))
 
+    def test_content_that_repeats_is_good(self):
+        """Equal chunks, and with --dedup none equal files, have a section each time."""
+        source = self.temp / "repeats"
+        harness.make_tree(source, {"zeros": bytes(3 << 20), "copies/a": b"x" * 5000, "copies/b": b"x" * 5000})
+        for dedup in ("none", "files", "blocks"):
+            with self.subTest(dedup=dedup):
+                piece = self.pack_one(source, "--dedup", dedup, "--out", self.temp / dedup)
+                sections, _ = harness.car_sections(Path(piece["car"]).read_bytes())
+                self.assertEqual(len(set(sections)) < len(sections), dedup != "blocks")
+                self.check(harness.run("verify", self.temp / dedup), 0)
+
     def test_cars_of_other_writers(self):
         for car in sorted((harness.VECTORS / "public").glob("*.car")):
             with self.subTest(car=car.name):
