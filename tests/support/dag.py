@@ -38,6 +38,11 @@ def cid_bytes(text):
     return number.to_bytes(34, "big")
 
 
+def raw_cid(block):
+    """The CIDv1 of a raw block."""
+    return bytes.fromhex("01551220") + hashlib.sha256(block).digest()
+
+
 def cid_text(cid):
     if cid[0] == 0x12:
         number, text = int.from_bytes(cid, "big"), ""
