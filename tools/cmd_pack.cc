@@ -27,6 +27,7 @@ using Clock = std::chrono::steady_clock;
 
 struct PackFlags {
   PlanFlags plan;
+  std::vector<const CLI::Option*> plan_options;  // that decide a plan
   std::string plan_path;
   std::string task;
   std::optional<int64_t> task_offset;
@@ -49,8 +50,10 @@ Status check_flags(const PackFlags& flags) {
   const bool with_plan = !flags.plan_path.empty();
   if (with_plan == !flags.plan.sources.empty()) return usage("give either SOURCE... or --plan PLAN");
   if (!with_plan && (flags.all || !flags.task.empty())) return usage("--task and --all need --plan");
-  if (with_plan && !flags.plan.roots_path.empty()) return usage("--roots decides a plan; with --plan it is too late");
-  if (with_plan && !flags.plan.known_paths.empty()) return usage("--known decides a plan; with --plan it is too late");
+  for (const CLI::Option* option : flags.plan_options) {
+    if (!with_plan || option->count() == 0) continue;
+    return usage(fmt::format("{} decides a plan; with --plan it is too late", option->get_name()));
+  }
   if (with_plan && flags.all == !flags.task.empty()) return usage("with --plan, give either --task N|auto or --all");
   if (flags.task_offset && flags.task != "auto") return usage("--task-offset needs --task auto");
   if (flags.json && flags.events == "-") return usage("--json and --events - both want standard output");
@@ -216,6 +219,9 @@ void add_pack_command(CLI::App& app, Invocation& invocation) {
                                         .summary = "Pack sources into pieces: CAR files, sidecars and receipts",
                                         .example = "piecework pack ~/sites --out pieces"});
   add_plan_flags(*command, flags->plan, true);
+  for (const CLI::Option* option : command->get_options()) {
+    if (option->get_name().starts_with("--") && option->get_name() != "--help") flags->plan_options.push_back(option);
+  }
   command->add_option("--plan", flags->plan_path, "Pack batches of this plan instead of sources");
   command->add_option("--task", flags->task,
                       "With --plan: the batch to pack, counted from 0; auto: the scheduler's index variable names it");
