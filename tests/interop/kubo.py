@@ -165,6 +165,32 @@ class Trees(KuboTest):
                 self.assertEqual(harness.snapshot(restored), harness.snapshot(self.tree))
 
 
+    def test_files_in_parts_are_restored(self):
+        """What fits no piece comes out of a join with the CID that `ipfs add` gives, the rest under its paths."""
+        harness.make_tree(self.tree, {name: entry for name, entry in tree_entries().items() if "many/0" not in name})
+        for profile in PROFILES:
+            with self.subTest(profile=profile):
+                pieces = self.pack(self.tree, "--profile", profile, "--piece-size", "4MiB", "--out",
+                                   self.temp / f"out-{profile}")["pieces"]
+                added = Repository(self.temp / f"added-{profile}", profile)
+                empty = Repository(self.temp / f"empty-{profile}")
+                empty.ipfs("dag", "import", *[piece["car"] for piece in pieces])
+                restored = self.temp / f"restored-{profile}"
+                for number, piece in enumerate(pieces):
+                    batch = self.temp / f"batch-{profile}-{number}"
+                    empty.ipfs("get", "--progress=false", "--output", batch, piece["root_cid"])
+                    parts = json.loads(Path(piece["receipt"]).read_text())["parts"]
+                    for directory in {part["item_path"] for part in parts}:
+                        shutil.rmtree(batch / directory)
+                    shutil.copytree(batch, restored, symlinks=True, dirs_exist_ok=True)
+                self.assertEqual(harness.snapshot(restored), harness.snapshot(self.tree))
+                rows = [row for piece in pieces for row in harness.file_rows(self.temp / f"out-{profile}", piece)]
+                cids = {row["path"]: row["cid"] for row in rows if "path" in row}
+                self.assertTrue(any(path.startswith("several-mib/0") for path in cids))
+                for name in ("several-mib", "copies/a", "zeros", "one-more"):
+                    self.assertEqual(cids[name], added.ipfs("add", "--quieter", "--only-hash", self.tree / name))
+
+
 @unittest.skipIf(LARGE, "small")
 class Stores(KuboTest):
     def setUp(self):
@@ -243,6 +269,11 @@ class Stores(KuboTest):
     def test_shared_batches_of_small_pieces_are_restored(self):
         report = self.pack(self.repository.path, "--piece-size", "16MiB", "--out", self.out)
         self.assertGreater(len(report["pieces"]), 1)
+        self.assert_restored_from(report["pieces"])
+
+    def test_items_in_parts_are_restored(self):
+        report = self.pack(self.repository.path, "--piece-size", "4MiB", "--out", self.out)
+        self.assertTrue(any(json.loads(Path(piece["receipt"]).read_text())["parts"] for piece in report["pieces"]))
         self.assert_restored_from(report["pieces"])
 
     def assert_restored_from(self, pieces):
