@@ -21,6 +21,7 @@ struct PackRequest {
   std::string roots_path;  // see PlanRequest
   std::vector<std::string> known_paths;  // earlier output directories: what they hold is left out; see pack_plan.h
   bool known_by_content = false;         // see KnownRequest
+  KnownGrain known_grain = KnownGrain::kItem;
   PlanOptions options;
   SourceErrorPolicy on_source_error = SourceErrorPolicy::kFail;
   bool store_car = true;

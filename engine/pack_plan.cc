@@ -22,7 +22,7 @@ void append_text(kernels::Sha256& hasher, std::string_view text) {
   hasher.append(as_bytes(text));
 }
 
-// "-<job>.open". Two runs are of one job where they ask for the same: options, sources and list of roots.
+// "-<job>.open". Two runs are of one job where they ask for the same: options, grain, sources and list of roots.
 std::string open_suffix(const PackRequest& request, const SourceSet& sources) {
   kernels::Sha256 hasher;
   hasher.append(as_bytes("piecework job 1\n"));
@@ -33,6 +33,7 @@ std::string open_suffix(const PackRequest& request, const SourceSet& sources) {
     append_text(hasher, source.path);
     append_text(hasher, std::to_string(static_cast<int>(source.kind)));
   }
+  if (request.known_grain == KnownGrain::kBlock) append_text(hasher, "known-grain=block");
   return fmt::format("-{}.open", to_hex(hasher.finish()).substr(0, kJobDigits));
 }
 
@@ -93,6 +94,7 @@ Result<std::optional<ChosenPlan>> PlanChooser::take_known(const std::string& suf
     }
     KnownRequest known_request{.directories = request_.known_paths,
                                .by_content = request_.known_by_content,
+                               .grain = request_.known_grain,
                                .profile = request_.options.profile,
                                .stop = request_.stop,
                                .warning = {}};
@@ -112,6 +114,7 @@ Result<ChosenPlan> PlanChooser::make_plan_of(const SourceSet& sources, const std
                                  .excluded_directories = excluded_directories_,
                                  .excluded_items = excluded,
                                  .known = request_.known_paths.empty() ? nullptr : &known_,
+                                 .known_grain = request_.known_grain,
                                  .roots_path = request_.roots_path,
                                  .scratch_path = plans_.path(),
                                  .thread_count = request_.thread_count,
@@ -132,6 +135,7 @@ Result<ChosenPlan> PlanChooser::make_plan_of(const SourceSet& sources, const std
 }
 
 Result<ChosenPlan> PlanChooser::choose(const SourceSet& sources, const std::vector<SkippedItem>& excluded) {
+  PIECEWORK_TRY(check_known_grain(sources, request_.known_grain));
   const std::string suffix = open_suffix(request_, sources);
   if (!request_.known_paths.empty()) {
     PIECEWORK_ASSIGN(std::optional<ChosenPlan> open_plan, take_known(suffix));

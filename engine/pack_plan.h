@@ -5,10 +5,10 @@
 // known to the next run: a plan that is made anew leaves out what its own first batches hold, has another digest, and
 // the batch that was cut would start over. Therefore a plan of such a job is *open* until its batches are done: an
 // empty file, plans/<digest>-<job>.open, stands before the first of its bytes is packed and goes after its last
-// receipt. The next run of the same job (options, sources, list of roots) packs the rest of an open plan first, then
-// plans what is new since. Where a source of it has changed meanwhile, the open plan is given up: what its finished
-// batches hold stays known, the rest is planned anew, and what was half packed is removed. So nothing is packed twice
-// or left behind, and no run waits for a file that will not come back.
+// receipt. The next run of the same job (options, grain, sources, list of roots) packs the rest of an open plan first,
+// then plans what is new since. Where a source of it has changed meanwhile, the open plan is given up: what its
+// finished batches hold stays known, the rest is planned anew, and what was half packed is removed. So nothing is
+// packed twice or left behind, and no run waits for a file that will not come back.
 #pragma once
 
 #include <memory>

@@ -83,6 +83,7 @@ Result<engine::PackRequest> request_of(const PackFlags& flags) {
   request.roots_path = flags.plan.roots_path;
   request.known_paths = flags.plan.known_paths;
   request.known_by_content = flags.plan.known_check;
+  request.known_grain = known_grain(flags.plan);
   request.warning = [](std::string_view line) { print_message(fmt::format("warning: {}", line)); };
   PIECEWORK_ASSIGN(request.options, plan_options(flags.plan));
   PIECEWORK_ASSIGN(request.on_source_error, source_error_policy(flags.plan));
@@ -132,6 +133,8 @@ Status print_pack_json(const PackFlags& flags, const engine::PackReport& report,
   }
   json["known_count"] = report.plan.known.item_count;
   json["known_bytes"] = report.plan.known.bytes;
+  json["known_block_count"] = report.plan.known.block_count;
+  json["known_block_bytes"] = report.plan.known.block_bytes;
   json["skipped"] = skipped_json(report.plan.skipped);
   json["seconds"] = seconds;
   json["bytes_per_second"] = seconds > 0 ? static_cast<double>(report.packed_bytes) / seconds : 0.0;

@@ -65,6 +65,8 @@ Status print_plan_json(const engine::PlanSummary& plan) {
                {"duplicate_bytes", sums.duplicate_bytes},
                {"known_count", plan.known.item_count},
                {"known_bytes", plan.known.bytes},
+               {"known_block_count", plan.known.block_count},
+               {"known_block_bytes", plan.known.block_bytes},
                {"batches", Json::array()},
                {"skipped", skipped_json(plan.skipped)}};
   for (const engine::PlannedBatch& batch : plan.batches) {
@@ -75,7 +77,8 @@ Status print_plan_json(const engine::PlanSummary& plan) {
                                {"source_bytes", batch.totals.source_bytes},
                                {"car_bytes", batch.totals.car_bytes},
                                {"padded_bytes", engine::padded_bytes_for(batch.totals.car_bytes)},
-                               {"duplicate_bytes", batch.totals.duplicate_bytes}});
+                               {"duplicate_bytes", batch.totals.duplicate_bytes},
+                               {"external_count", batch.totals.external_count}});
   }
   return print_json(json);
 }
@@ -106,6 +109,7 @@ Result<std::optional<engine::KnownItems>> known_items(const PlanCommandFlags& fl
   PIECEWORK_ASSIGN(request.excluded_directories, engine::identities_of(flags.plan.known_paths));
   PIECEWORK_ASSIGN(engine::KnownItems items, engine::read_known_items({.directories = flags.plan.known_paths,
                                                                        .by_content = flags.plan.known_check,
+                                                                       .grain = request.known_grain,
                                                                        .profile = request.options.profile,
                                                                        .stop = request.stop,
                                                                        .warning = request.warning}));
@@ -116,11 +120,13 @@ Result<engine::PlanSummary> write_plan(const PlanCommandFlags& flags, engine::Pl
   engine::PlanRequest request;
   PIECEWORK_ASSIGN(request.options, plan_options(flags.plan));
   PIECEWORK_ASSIGN(request.on_source_error, source_error_policy(flags.plan));
+  request.known_grain = known_grain(flags.plan);
   request.thread_count = flags.thread_count;
   request.stop = &stop_requested();
   request.progress = &progress;
   const std::vector<engine::Source> sources = sources_of(flags.plan);
   PIECEWORK_ASSIGN(const engine::SourceSet opened, engine::SourceSet::open(sources, sources.size() > 1));
+  PIECEWORK_TRY(engine::check_known_grain(opened, request.known_grain));
   const auto [directory_path, name] = split_path(flags.out_path);
   PIECEWORK_TRY(io::check_file_name(name));
   PIECEWORK_ASSIGN(const io::OutputDirectory directory, io::OutputDirectory::open_or_create(directory_path));

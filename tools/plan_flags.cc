@@ -67,6 +67,14 @@ void add_plan_flags(CLI::App& command, PlanFlags& flags, bool sources_optional) 
       .add_flag("--known-check", flags.known_check,
                 "With --known: files are known by size and content, whatever their mtime; reads them")
       ->needs(known);
+  command
+      .add_option("--known-grain", flags.known_grain,
+                  "With --known, for stores. item: leave out DAGs that were packed; block: of new DAGs also the "
+                  "blocks that are in earlier pieces with all below them, and list them as external. Pieces that were "
+                  "packed from files make no blocks known")
+      ->check(CLI::IsMember({"item", "block"}))
+      ->needs(known)
+      ->capture_default_str();
   command.add_option("--chunk-size", flags.chunk_size, "Bytes a chunk, instead of the profile's");
   command.add_option("--max-links", flags.max_links, "Links a file node, instead of the profile's");
   command.add_option("--raw-leaves", flags.raw_leaves, "Leaves as raw blocks, instead of the profile's")
@@ -101,6 +109,10 @@ Result<engine::SourceErrorPolicy> source_error_policy(const PlanFlags& flags) {
   return flags.on_source_error == "skip" ? engine::SourceErrorPolicy::kSkip : engine::SourceErrorPolicy::kFail;
 }
 
+engine::KnownGrain known_grain(const PlanFlags& flags) {
+  return flags.known_grain == "block" ? engine::KnownGrain::kBlock : engine::KnownGrain::kItem;
+}
+
 std::vector<engine::Source> sources_of(const PlanFlags& flags) {
   std::vector<engine::Source> sources;
   for (const std::string& argument : flags.sources) sources.push_back(engine::parse_source(argument));
@@ -108,9 +120,14 @@ std::vector<engine::Source> sources_of(const PlanFlags& flags) {
 }
 
 void print_known(const engine::KnownTotals& known) {
-  if (known.item_count == 0) return;
-  print_message(fmt::format("known: {} items ({}) are in earlier pieces and left out", known.item_count,
-                            format_bytes(known.bytes)));
+  if (known.item_count > 0) {
+    print_message(fmt::format("known: {} items ({}) are in earlier pieces and left out", known.item_count,
+                              format_bytes(known.bytes)));
+  }
+  if (known.block_count > 0) {
+    print_message(fmt::format("known: {} blocks ({} with all below them) are in earlier pieces, linked and left out",
+                              known.block_count, format_bytes(known.block_bytes)));
+  }
 }
 
 Json skipped_json(const std::vector<engine::SkippedItem>& skipped) {

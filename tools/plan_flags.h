@@ -28,6 +28,7 @@ struct PlanFlags {
   std::string roots_path;
   std::vector<std::string> known_paths;
   bool known_check = false;
+  std::string known_grain = "item";
   bool one_item_per_piece = false;
   bool partial = false;
   bool all_blocks = false;
@@ -39,6 +40,7 @@ void add_plan_flags(CLI::App& command, PlanFlags& flags, bool sources_optional);
 // Errors: kInvalidArgument, naming the flag.
 Result<engine::PlanOptions> plan_options(const PlanFlags& flags);
 Result<engine::SourceErrorPolicy> source_error_policy(const PlanFlags& flags);
+engine::KnownGrain known_grain(const PlanFlags& flags);
 std::vector<engine::Source> sources_of(const PlanFlags& flags);
 
 // One line for people on what was left out because it is known; nothing where nothing was.

@@ -70,9 +70,13 @@ struct SkippedItem {
 };
 
 // Items that were left out because they are in earlier pieces (--known): files by their length, DAGs by their Tsize.
+// And known blocks that new DAGs link to and the batches leave external, each once a batch, by the links' Tsizes: those
+// are hints, say what is below too, and dag-cbor and dag-json have none.
 struct KnownTotals {
   uint64_t item_count = 0;
   uint64_t bytes = 0;
+  uint64_t block_count = 0;
+  uint64_t block_bytes = 0;
 };
 
 class Inventory {

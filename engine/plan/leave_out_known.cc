@@ -138,7 +138,10 @@ KnownTotals leave_out_known_roots(std::vector<StoreSource>& sources, const Known
     std::sort(source.roots.begin(), source.roots.end());
     source.roots.erase(std::unique(source.roots.begin(), source.roots.end()), source.roots.end());
     std::erase_if(source.roots, [&](const Cid& root) {
-      const std::optional<uint64_t> tsize = items.find_dag(root.bytes());
+      std::optional<uint64_t> tsize = items.find_dag(root.bytes());
+      if (!tsize && items.blocks().contains(root.view())) {
+        tsize = stored_dag_tsize(*source.store, root, {}).value_or(0);
+      }
       if (!tsize) return false;
       ++known.item_count;
       known.bytes += *tsize;

@@ -24,7 +24,8 @@ struct KnownSearch {
 Result<Inventory> leave_out_known(Inventory inventory, const SourceSet& sources, const KnownItems& items,
                                   const KnownSearch& search);
 
-// Removes the known roots and repeated ones; returns how many known ones there were and their Tsizes.
+// Removes the known roots and repeated ones; returns how many known ones there were and their Tsizes. A root may be
+// known as a block of an earlier DAG, where `items` has blocks: then its Tsize counts only where its store has it.
 KnownTotals leave_out_known_roots(std::vector<StoreSource>& sources, const KnownItems& items);
 
 }  // namespace piecework::engine

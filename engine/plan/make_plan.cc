@@ -101,7 +101,15 @@ Status add_join(PlanWriter& writer, const FileJoin& join, const PlanOptions& opt
 
 }  // namespace
 
+Status check_known_grain(const SourceSet& sources, KnownGrain grain) {
+  if (grain == KnownGrain::kItem || sources.holds_stores()) return {};
+  return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
+              "--known-grain block is for stores, whose blocks have their CIDs already: a kubo repository or CARs; of "
+              "other sources whole files are left out");
+}
+
 Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& request, const std::string& path) {
+  PIECEWORK_TRY(check_known_grain(sources, request.known_grain));
   if (sources.holds_stores()) return plan_stores(sources, request, path);
   const PlanOptions& options = request.options;
   if (!request.roots_path.empty() || options.one_item_per_piece || options.partial || options.all_blocks) {

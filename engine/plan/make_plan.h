@@ -23,6 +23,7 @@ struct PlanRequest {
   std::vector<std::pair<uint64_t, uint64_t>> excluded_directories;
   std::vector<SkippedItem> excluded_items;
   const KnownItems* known = nullptr;  // left out; may be null
+  KnownGrain known_grain = KnownGrain::kItem;  // that `known` was read with
   std::string roots_path;    // of stores: a list of roots; empty: what is pinned, or what a CAR's header names
   std::string scratch_path;  // a directory for what does not fit memory
   unsigned thread_count = 1;
@@ -30,6 +31,10 @@ struct PlanRequest {
   std::function<void(std::string_view)> warning;  // one line for people; may be empty
   PlanProgress* progress = nullptr;
 };
+
+// Blocks are known only of stores: kInvalidArgument (config) for other sources. make_plan checks this too; here it can
+// be known before anything is read.
+Status check_known_grain(const SourceSet& sources, KnownGrain grain);
 
 // Writes the plan of `sources` to `path`, which must not exist. On an error the file may be left incomplete: the caller
 // removes it. With SourceErrorPolicy::kSkip what cannot be read is left out and listed in the summary. Where all that

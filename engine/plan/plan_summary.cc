@@ -81,6 +81,10 @@ Digest32 summary_digest(const PlanSummary& summary) {
   }
   append_number(hasher, summary.known.item_count);
   append_number(hasher, summary.known.bytes);
+  if (summary.known.block_count > 0) {  // plans that leave no blocks out keep the digest that they always had
+    append_number(hasher, summary.known.block_count);
+    append_number(hasher, summary.known.block_bytes);
+  }
   return hasher.finish();
 }
 
@@ -104,7 +108,9 @@ std::string options_to_json(const PlanSummary& summary) {
           {"payload_bytes_max", options.payload_bytes_max},
           {"root_joins_sources", summary.root_joins_sources},
           {"known_count", summary.known.item_count},
-          {"known_bytes", summary.known.bytes}};
+          {"known_bytes", summary.known.bytes},
+          {"known_block_count", summary.known.block_count},
+          {"known_block_bytes", summary.known.block_bytes}};
   return json.dump();
 }
 
@@ -134,7 +140,10 @@ Status options_from_json(const std::string& text, PlanSummary& summary) {
     options.piece_size_text = json.at("piece_size").get<std::string>();
     options.payload_bytes_max = json.at("payload_bytes_max").get<uint64_t>();
     summary.root_joins_sources = json.at("root_joins_sources").get<bool>();
-    summary.known = {json.at("known_count").get<uint64_t>(), json.at("known_bytes").get<uint64_t>()};
+    summary.known = {.item_count = json.at("known_count").get<uint64_t>(),
+                     .bytes = json.at("known_bytes").get<uint64_t>(),
+                     .block_count = json.value("known_block_count", uint64_t{0}),
+                     .block_bytes = json.value("known_block_bytes", uint64_t{0})};
     return {};
   } catch (const nlohmann::json::exception& error) {
     return bad_options(fmt::format("its options do not parse ({})", error.what()));

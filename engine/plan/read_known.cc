@@ -78,7 +78,7 @@ bool is_row_of(const FileRow& row, const LayoutRecord& record, const std::string
          (record.kind != RecordKind::kFile || row.size_bytes == record.file_bytes);
 }
 
-// What one batch adds to the items. `is_done` says which batches of the plan are done.
+// What one batch adds to the items.
 class BatchItems {
  public:
   BatchItems(const PlanSummary& plan, uint32_t batch, const std::vector<bool>& is_done, RecordWalk& walk,
@@ -88,10 +88,7 @@ class BatchItems {
   Status read_records() {
     for (;;) {
       PIECEWORK_ASSIGN(const std::optional<LayoutRecord> record, walk_.next());
-      if (!record) {
-        end_dag();
-        return {};
-      }
+      if (!record) return {};
       add(*record);
     }
   }
@@ -129,7 +126,9 @@ class BatchItems {
       case RecordKind::kSymlink:
         return items_.add_symlink(place(), record.target);
       case RecordKind::kBlock:
-        return add_block(record);
+        // Whether all of the DAG is in pieces is found when all batches have been read.
+        if (record.stored.is_dag_root) items_.add_dag(record.stored.cid, record.tsize);
+        return items_.blocks().add(record);
       case RecordKind::kShard:
       case RecordKind::kFilePart:
         return;
@@ -144,44 +143,37 @@ class BatchItems {
     return std::all_of(parts.begin(), parts.end(), [this](const JoinPart& part) { return is_done_[part.batch]; });
   }
 
-  // A DAG is known where all of it is in pieces: not where the store missed some of its blocks (--partial), and not
-  // where only its upper nodes are done and a part is not. A reference leads to a DAG before it, which may miss some.
-  void add_block(const LayoutRecord& record) {
-    const StoredBlock& block = record.stored;
-    const bool is_elsewhere = block.external == StoredBlock::External::kPart;
-    if (block.external == StoredBlock::External::kMissing) batch_is_complete_ = dag_is_complete_ = false;
-    if (is_elsewhere && !is_done_.at(block.external_batch)) batch_is_complete_ = dag_is_complete_ = false;
-    if (block.external != StoredBlock::External::kNo) return;
-    if (block.is_dag_root) {
-      end_dag();
-      dag_.assign(block.cid.begin(), block.cid.end());
-      dag_tsize_ = record.tsize;
-      dag_is_complete_ = true;
-    }
-    if (record.is_reference && !batch_is_complete_) dag_is_complete_ = false;
-  }
-
-  void end_dag() {
-    if (!dag_.empty() && dag_is_complete_) items_.add_dag(dag_, dag_tsize_);
-    dag_.clear();
-  }
-
   const PlanSummary& plan_;
   const uint32_t batch_;
-  const std::vector<bool>& is_done_;
+  const std::vector<bool>& is_done_;  // by batch of the plan
   RecordWalk& walk_;
   bool files_by_mtime_;
   KnownItems& items_;
-  bool batch_is_complete_ = true;  // up to the record at hand
-  std::vector<uint8_t> dag_;       // the root's CID of the DAG at hand
-  uint64_t dag_tsize_ = 0;
-  bool dag_is_complete_ = true;
 };
+
+// The batches of a plan that are done and hold blocks of stores.
+struct StoreBatches {
+  std::string plan_path;
+  std::vector<uint32_t> all;
+  std::vector<uint32_t> with_external;  // of these: they leave blocks external
+};
+
+tl::unexpected<Error> in_file(const std::string& path, Error error) {
+  if (error.message.find(path) == std::string::npos) {
+    error.message = fmt::format("'{}': {}", printable(path), error.message);
+  }
+  return tl::unexpected<Error>(std::move(error));
+}
+
+Status check_stop(const KnownRequest& request) {
+  if (request.stop == nullptr || !request.stop->load()) return {};
+  return fail(ErrorCode::kCancelled, ErrorSide::kInternal, "stopped while reading what is known");
+}
 
 class DirectoryItems {
  public:
-  DirectoryItems(std::string path, const KnownRequest& request, KnownItems& items)
-      : path_(std::move(path)), request_(request), items_(items) {}
+  DirectoryItems(std::string path, const KnownRequest& request, KnownItems& items, std::vector<StoreBatches>& stores)
+      : path_(std::move(path)), request_(request), items_(items), stores_(stores) {}
 
   Status read() {
     PIECEWORK_ASSIGN(const io::File directory, open_known_directory(path_));
@@ -205,11 +197,6 @@ class DirectoryItems {
  private:
   void warn(const std::string& line) const {
     if (request_.warning) request_.warning(line);
-  }
-
-  Status check_stop() const {
-    if (request_.stop == nullptr || !request_.stop->load()) return {};
-    return fail(ErrorCode::kCancelled, ErrorSide::kInternal, "stopped while reading what is known");
   }
 
   Status read_plan(std::string_view digest) {
@@ -241,19 +228,23 @@ class DirectoryItems {
     std::vector<std::optional<Receipt>> receipts;
     std::vector<bool> is_done;
     for (const PlannedBatch& batch : plan.batches) {
-      PIECEWORK_TRY(check_stop());
+      PIECEWORK_TRY(check_stop(request_));
       PIECEWORK_ASSIGN(receipts.emplace_back(), states.done_receipt(batch.batch));
       is_done.push_back(receipts.back().has_value());
     }
+    StoreBatches batches{.plan_path = plan_path, .all = {}, .with_external = {}};
     for (const PlannedBatch& batch : plan.batches) {
-      PIECEWORK_TRY(check_stop());
+      PIECEWORK_TRY(check_stop(request_));
       if (!is_done[batch.batch]) continue;
+      batches.all.push_back(batch.batch);
+      if (batch.totals.external_count > 0) batches.with_external.push_back(batch.batch);
       PIECEWORK_ASSIGN(BatchReader records, (*reader)->read_batch(batch.batch));
       RecordWalk walk(std::move(records));
       BatchItems batch_items(plan, batch.batch, is_done, walk, !request_.by_content, items_);
       if (with_content) PIECEWORK_TRY(read_content(*receipts[batch.batch], batch_items));
       if (Status status = batch_items.read_records(); !status) return in_file(plan_path, std::move(status).error());
     }
+    if (!holds_files) stores_.push_back(std::move(batches));
     return {};
   }
 
@@ -267,25 +258,85 @@ class DirectoryItems {
     return in_file(table_path, {ErrorCode::kCorrupt, ErrorSide::kConfig, 0, "it is not what its receipt says", {}});
   }
 
-  static tl::unexpected<Error> in_file(const std::string& path, Error error) {
-    if (error.message.find(path) == std::string::npos) {
-      error.message = fmt::format("'{}': {}", printable(path), error.message);
-    }
-    return tl::unexpected<Error>(std::move(error));
-  }
-
   const std::string path_;
   const KnownRequest& request_;
   KnownItems& items_;
+  std::vector<StoreBatches>& stores_;
+};
+
+// Calls `visit` with every record of a batch.
+template <class Visit>
+Status visit_records(PlanReader& plan, uint32_t batch, Visit visit) {
+  PIECEWORK_ASSIGN(BatchReader records, plan.read_batch(batch));
+  for (;;) {
+    PIECEWORK_ASSIGN(const std::optional<LayoutRecord> record, records.next());
+    if (!record) return {};
+    visit(*record);
+  }
+}
+
+// Of all directories together: what an earlier plan took for known may stand in any of them.
+class BlockRounds {
+ public:
+  BlockRounds(const KnownRequest& request, const std::vector<StoreBatches>& stores, KnownBlocks& blocks)
+      : request_(request), stores_(stores), blocks_(blocks) {}
+
+  Status run() {
+    if (blocks_.needs_passage()) PIECEWORK_TRY(add_held());
+    blocks_.seal();
+    for (bool has_taken_out = true; has_taken_out;) {
+      PIECEWORK_ASSIGN(has_taken_out, check_all());
+    }
+    return {};
+  }
+
+ private:
+  Status add_held() {
+    const auto add = [this](const LayoutRecord& record) { blocks_.add_held(record); };
+    for (const StoreBatches& plan : stores_) {
+      PIECEWORK_TRY(for_each(plan.plan_path, plan.all,
+                             [&](PlanReader& reader, uint32_t batch) { return visit_records(reader, batch, add); }));
+    }
+    return {};
+  }
+
+  Result<bool> check_all() {
+    bool has_taken_out = false;
+    const auto check_batch = [&](PlanReader& reader, uint32_t batch) -> Status {
+      KnownBlocks::Check check(blocks_);
+      PIECEWORK_TRY(visit_records(reader, batch, [&check](const LayoutRecord& record) { check.add(record); }));
+      has_taken_out = check.finish() || has_taken_out;
+      return {};
+    };
+    for (const StoreBatches& plan : stores_) PIECEWORK_TRY(for_each(plan.plan_path, plan.with_external, check_batch));
+    return has_taken_out;
+  }
+
+  template <class Use>
+  Status for_each(const std::string& plan_path, const std::vector<uint32_t>& batches, Use use) const {
+    if (batches.empty()) return {};
+    PIECEWORK_ASSIGN(const std::unique_ptr<PlanReader> reader, PlanReader::open(plan_path));
+    for (const uint32_t batch : batches) {
+      PIECEWORK_TRY(check_stop(request_));
+      if (Status status = use(*reader, batch); !status) return in_file(plan_path, std::move(status).error());
+    }
+    return {};
+  }
+
+  const KnownRequest& request_;
+  const std::vector<StoreBatches>& stores_;
+  KnownBlocks& blocks_;
 };
 
 }  // namespace
 
 Result<KnownItems> read_known_items(const KnownRequest& request) {
-  KnownItems items;
+  KnownItems items(request.grain);
+  std::vector<StoreBatches> stores;
   for (const std::string& directory : request.directories) {
-    PIECEWORK_TRY(DirectoryItems(directory, request, items).read());
+    PIECEWORK_TRY(DirectoryItems(directory, request, items, stores).read());
   }
+  PIECEWORK_TRY(BlockRounds(request, stores, items.blocks()).run());
   return items;
 }
 

@@ -3,7 +3,8 @@
 // A batch counts where its receipt and its sidecars are there, whether or not its CAR is: that may be with a provider
 // by now. What it holds is read from its records in plans/<digest>, whose digest is checked to the end, and for
 // --known-check the CIDs of its files from <piece>.files.ndjson.zst, which is compared with its receipt. No source is
-// read.
+// read. Batches that leave blocks external are read again in the rounds of known_blocks.h, once where nothing is
+// missing; the CIDs of blocks inside files that were packed from a directory are not in its plan, and not known.
 #pragma once
 
 #include <atomic>
@@ -20,6 +21,7 @@ namespace piecework::engine {
 struct KnownRequest {
   std::vector<std::string> directories;
   bool by_content = false;  // --known-check: files by content, not by mtime
+  KnownGrain grain = KnownGrain::kItem;
   Profile profile;          // of the plan to come: a file that was packed with another one cannot be compared
   const std::atomic<bool>* stop = nullptr;
   std::function<void(std::string_view)> warning;  // what is ignored; may be empty

@@ -38,11 +38,10 @@ class Splitter : public DagVisitor, public ExternalBlocks {
 
   Status decide(const MetLink& link, VisitedBlock& block) override {
     if (link.depth == 0) return {};  // an upper node: the whole is too large
-    if (options_.external != nullptr) {
-      PIECEWORK_TRY(options_.external->decide(link, block));
-      if (block.external != StoredBlock::External::kNo) return {};
+    if (options_.external != nullptr) PIECEWORK_TRY(options_.external->decide(link, block));
+    if (block.external == StoredBlock::External::kNo) {
+      PIECEWORK_ASSIGN(block.external, place(link));
     }
-    PIECEWORK_ASSIGN(block.external, place(link));
     if (block.external != StoredBlock::External::kNo) first_byte_ += link.content_bytes.value_or(0);
     return {};
   }
@@ -73,7 +72,8 @@ class Splitter : public DagVisitor, public ExternalBlocks {
   void add_part(const MetLink& link, const DagSize& size) {
     // Chunks of no bytes, and sums that no file has, must not lead to two entries of one name.
     const uint64_t rank = split_.parts.size();
-    const uint64_t number = is_file_ && rank > 0 ? std::max(first_byte_, last_number_ + 1) : rank;
+    const uint64_t number_min = rank == 0 ? 0 : last_number_ + 1;
+    const uint64_t number = is_file_ ? std::max(first_byte_, number_min) : rank;
     last_number_ = number;
     split_.parts.push_back(
         {Cid(link.cid), fmt::format("{:0{}}", number, kDagPartNameBytes), path_of(link), part_.size() == 0});

@@ -3,7 +3,8 @@
 // A walk in DFS order takes each subtree whole where its blocks fit what is left of the part at hand, and goes below it
 // where they do not; so a part holds topmost complete subtrees, consecutive in DFS order, and is complete by itself.
 // The nodes that were gone below are the *upper* nodes: few (a path at each cut), they go to a join batch, which leaves
-// external what stands in parts. A subtree that is linked twice among upper nodes is placed once.
+// external what stands in parts. A subtree that is linked twice among upper nodes is placed once. What the walk's own
+// options leave external (known blocks) is in no part, and external in the join too.
 //
 // In its part a subtree is an entry of a directory at the item's path, named by 20 digits: of a UnixFS file the first
 // byte, else the subtree's rank.

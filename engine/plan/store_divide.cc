@@ -91,7 +91,8 @@ class StoreDivider {
     const uint64_t left_for_dag_bytes = left_bytes() - link_bytes;
     const auto missed = missed_bytes_.find(dag);
     if (missed != missed_bytes_.end()) return missed->second <= left_for_dag_bytes;
-    return !is_ahead || inventory_[dags_[dag].entry].content_bytes <= left_for_dag_bytes;
+    // Where known blocks are left out, a DAG may add far less than its Tsize.
+    return !is_ahead || walk_.external != nullptr || inventory_[dags_[dag].entry].content_bytes <= left_for_dag_bytes;
   }
 
   // A DAG by itself is the piece's root: there is no directory around it.

@@ -23,15 +23,16 @@ struct PlannedSplit {
   SplitDag dag;
 };
 
-// Leaves external of a join what stands in parts, and says in which batch.
+// Leaves external of a join what stands in parts, and says in which batch; and what is known.
 class JoinedParts : public ExternalBlocks {
  public:
-  JoinedParts(const SplitDag& split, const CidMap& part_batches) : split_(split), part_batches_(part_batches) {}
+  JoinedParts(const SplitDag& split, const CidMap& part_batches, KnownExternal& known)
+      : split_(split), part_batches_(part_batches), known_(known) {}
 
   Status decide(const MetLink& link, VisitedBlock& block) override {
     if (split_.upper.find(link.cid.bytes)) return {};
     const std::optional<uint64_t> batch = part_batches_.find(link.cid.bytes);
-    if (!batch) return {};  // missing, which the walk finds by itself
+    if (!batch) return known_.decide(link, block);  // or missing, which the walk finds by itself
     block.external = StoredBlock::External::kPart;
     block.external_batch = static_cast<uint32_t>(*batch);
     return {};
@@ -40,6 +41,7 @@ class JoinedParts : public ExternalBlocks {
  private:
   const SplitDag& split_;
   const CidMap& part_batches_;
+  KnownExternal& known_;
 };
 
 class StorePlanner {
@@ -48,7 +50,10 @@ class StorePlanner {
       : sources_(sources),
         stores_(stores),
         request_(request),
-        walk_{.stop = request.stop, .allows_missing = request.options.partial} {}
+        known_(request.known != nullptr ? &request.known->blocks() : nullptr),
+        walk_{.stop = request.stop, .allows_missing = request.options.partial} {
+    if (request.known != nullptr && request.known_grain == KnownGrain::kBlock) walk_.external = &known_;
+  }
 
   Result<PlanSummary> run(const std::string& path) {
     PIECEWORK_ASSIGN(const std::vector<EntryRanges> batches, divide());
@@ -57,6 +62,8 @@ class StorePlanner {
     for (const EntryRanges& batch : batches) PIECEWORK_TRY(add_batch(*writer, batch));
     // From here it is known which batch holds which part.
     for (const PlannedSplit& split : splits_) PIECEWORK_TRY(add_join(*writer, split));
+    inventory_.known.block_count = left_out_.block_count;
+    inventory_.known.block_bytes = left_out_.block_bytes;
     return writer->finish(inventory_, {});
   }
 
@@ -69,7 +76,7 @@ class StorePlanner {
       dags_.clear();
       splits_.clear();
       PIECEWORK_TRY(take_inventory());
-      if (dags_.empty()) return nothing_to_pack();
+      if (dags_.empty() && splits_.empty()) return nothing_to_pack();
       PIECEWORK_ASSIGN(StoreDivision division, divide_stores({inventory_, dags_, stores_}, request_.options, walk_));
       if (!division.oversized_dag) return std::move(division.batches);
       const PlannedDag& dag = dags_[*division.oversized_dag];
@@ -135,6 +142,8 @@ class StorePlanner {
                              .blocks_in_part_max = kBlocksInBatchMax};
     PIECEWORK_ASSIGN(SplitDag dag, split_dag(store_of(source), root, walk_, limits));
     splits_.push_back({root, std::string(name_in_source), source, std::move(dag)});
+    // All below the root is known or missing, and the join is all there is.
+    if (splits_.back().dag.parts.empty()) return {};
     const EntryIndex directory = inventory_.open_directory(name);
     for (size_t i = 0; i < splits_.back().dag.parts.size(); ++i) {
       const DagPart& part = splits_.back().dag.parts[i];
@@ -214,7 +223,7 @@ class StorePlanner {
       join.close_directory(open.back());
       open.pop_back();
     }
-    JoinedParts external(split.dag, part_batches_);
+    JoinedParts external(split.dag, part_batches_, known_);
     StoredRecords records(walk_);
     records.add_root(split.root, store_of(split.source), stores_.sources[split.source].file_sources, &external);
     ContentClasses classes(Dedup::kNone);
@@ -226,6 +235,8 @@ class StorePlanner {
   Status write_batch(PlanWriter& writer, BatchLayout& layout, StoredRecords& records, BatchRole role) {
     PIECEWORK_TRY(writer.add_batch(layout, {.dags = &records}, std::move(role)));
     PIECEWORK_TRY(records.status());
+    left_out_.block_count += records.known().count();
+    left_out_.block_bytes += std::min(records.known().bytes(), UINT64_MAX - left_out_.block_bytes);
     const PlannedBatch& batch = writer.last_batch();
     const uint64_t car_bytes = batch.totals.car_bytes;
     if (car_bytes <= capacity_bytes()) return {};
@@ -255,7 +266,9 @@ class StorePlanner {
   const SourceSet& sources_;
   const OpenedStores& stores_;
   const PlanRequest& request_;
-  const DagWalkOptions walk_;
+  KnownExternal known_;
+  DagWalkOptions walk_;
+  KnownTotals left_out_;  // the blocks
   Inventory inventory_;
   std::vector<PlannedDag> dags_;
   std::vector<PlannedSplit> splits_;

@@ -2,7 +2,9 @@
 //
 // A root is an item. Roots stand in the order of their names, in directories that Piecework makes: one source with one
 // root is that DAG itself; several roots are a directory that names each by its CID; several sources one more above.
-// Which roots share a batch is store_divide.h's. Source: design.md 3 and 6.
+// Which roots share a batch is store_divide.h's. With --known-grain block, known blocks below the roots are left
+// external (known_blocks.h) wherever a DAG is walked, so everything that is reckoned here is about new blocks alone.
+// Source: design.md 3 and 6.
 #pragma once
 
 #include <memory>

@@ -11,9 +11,14 @@ namespace {
 // Turns visited blocks into records.
 class RecordVisitor : public DagVisitor {
  public:
-  RecordVisitor(CidMap& written, const LayoutRecord& link, std::span<const uint32_t> file_sources, RecordSink* sink,
-                LayoutTotals& totals)
-      : written_(written), link_(link), file_sources_(file_sources), sink_(sink), totals_(totals) {}
+  RecordVisitor(CidMap& written, KnownLeftOut& left_out, const LayoutRecord& link,
+                std::span<const uint32_t> file_sources, RecordSink* sink, LayoutTotals& totals)
+      : written_(written),
+        left_out_(left_out),
+        link_(link),
+        file_sources_(file_sources),
+        sink_(sink),
+        totals_(totals) {}
 
   bool is_known(const CidView& cid) override { return written_.find(cid.bytes).has_value(); }
   bool wants_known() const override { return true; }
@@ -54,6 +59,7 @@ class RecordVisitor : public DagVisitor {
     record.stored.cid = block.cid.bytes;
     record.stored.external = block.external;
     record.stored.external_batch = block.external_batch;
+    if (block.external == StoredBlock::External::kKnown) left_out_.add(block.cid.bytes, block.tsize);
     ++totals_.external_count;
     if (sink_ != nullptr) sink_->record(record);
     return true;
@@ -70,6 +76,7 @@ class RecordVisitor : public DagVisitor {
   }
 
   CidMap& written_;
+  KnownLeftOut& left_out_;
   const LayoutRecord& link_;
   std::span<const uint32_t> file_sources_;
   RecordSink* sink_;
@@ -77,6 +84,10 @@ class RecordVisitor : public DagVisitor {
 };
 
 }  // namespace
+
+void KnownLeftOut::add(ByteSpan cid, uint64_t tsize) {
+  if (seen_.add(cid, 0)) bytes_ += std::min(tsize, UINT64_MAX - bytes_);  // a Tsize may be any number
+}
 
 void StoredRecords::add_root(const Cid& root, BlockStore& store, std::span<const uint32_t> file_sources,
                              ExternalBlocks* external) {
@@ -87,9 +98,9 @@ void StoredRecords::emit(ByteSpan cid, const LayoutRecord& link, RecordSink* sin
   if (!status_) return;
   const auto root = roots_.find(as_text(cid));
   PIECEWORK_CHECK(root != roots_.end());
-  RecordVisitor visitor(written_, link, root->second.file_sources, sink, totals);
+  RecordVisitor visitor(written_, known_, link, root->second.file_sources, sink, totals);
   DagWalkOptions options = options_;
-  options.external = root->second.external;
+  if (root->second.external != nullptr) options.external = root->second.external;
   status_ = walk_stored_dag(*root->second.store, root->second.cid, link.name, options, visitor);
 }
 

@@ -10,16 +10,29 @@
 
 namespace piecework::engine {
 
+// The known blocks that a batch leaves external, each once, and what the links to them say is there and below.
+class KnownLeftOut {
+ public:
+  void add(ByteSpan cid, uint64_t tsize);
+  uint64_t count() const { return seen_.size(); }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  CidMap seen_;
+  uint64_t bytes_ = 0;
+};
+
 // Lives for one batch; emit() may run once for each root. Thread-compatible.
 class StoredRecords : public DagRecords {
  public:
   explicit StoredRecords(const DagWalkOptions& options) : options_(options) {}
 
-  // `file_sources`: see StoreSource. `external` (may be null) outlives the object and says what is left out.
+  // `file_sources`: see StoreSource. `external` outlives the object and says what is left out; null: options.external.
   void add_root(const Cid& root, BlockStore& store, std::span<const uint32_t> file_sources, ExternalBlocks* external);
   void emit(ByteSpan cid, const LayoutRecord& link, RecordSink* sink, LayoutTotals& totals) override;
   // The first failure of emit().
   const Status& status() const { return status_; }
+  const KnownLeftOut& known() const { return known_; }
 
  private:
   struct Root {
@@ -32,6 +45,7 @@ class StoredRecords : public DagRecords {
   const DagWalkOptions& options_;
   std::map<std::string, Root, std::less<>> roots_;  // by the bytes of their CIDs
   CidMap written_;                                  // offsets of sections in the CAR
+  KnownLeftOut known_;
   Status status_;
 };
 

@@ -121,8 +121,8 @@ class CarVerification {
     input.check_stop = [this] { return check_stop(options_); };
     PIECEWORK_ASSIGN(const DagWalkResult walked, walk_dag(input, report_));
     facts_.unreachable_count = index_.entry_count() - walked.visited_count;
-    // A section may stand again where content repeats (--dedup files, none): its first place counts.
-    facts_.is_dfs_preorder = walked.is_in_order && facts_.unreachable_count == 0 && facts_.roots.size() == 1;
+    facts_.is_in_order = walked.is_in_order && facts_.unreachable_count == 0 && facts_.roots.size() == 1;
+    facts_.is_dfs_preorder = facts_.is_in_order && facts_.duplicate_count == 0;
     if (facts_.unreachable_count > 0 && !facts_.roots.empty()) {
       report_.warnings.add({.kind = finding::kUnreachable,
                             .piece = file_.path(),

@@ -169,7 +169,7 @@ class PieceVerification {
     expect(finding::kReceipt, path, "root " + receipt_.root_cid, "root " + roots);
     expect(finding::kReceipt, path, fmt::format("{} blocks", receipt_.block_count),
            fmt::format("{} blocks", facts.block_count));
-    if (!facts.is_dfs_preorder) {
+    if (!facts.is_in_order) {
       expect(finding::kReceipt, path, "sections in depth-first pre-order", "another order");
     }
     // The first segment that differs tells where the CAR is damaged.

@@ -81,8 +81,10 @@ struct CarFacts {
   uint64_t unreachable_count = 0;
   std::vector<Cid> roots;  // each once
   bool is_v2 = false;
-  // Sections stand in depth-first pre-order under the single root; of a CID that stands several times the first one
-  // counts. Where duplicate_count is 0, that is what `ipfs dag export` writes.
+  // Sections stand in depth-first pre-order under the single root; of a CID that stands several times, as where content
+  // repeats under --dedup files or none, the first one counts.
+  bool is_in_order = false;
+  // The same with each CID once: what `ipfs dag export` writes.
   bool is_dfs_preorder = false;
   Digest32 commp{};  // of the file as stored
   uint64_t padded_bytes = 0;

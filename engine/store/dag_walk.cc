@@ -63,7 +63,7 @@ class StoredDagWalk {
       return {};
     }
     ++frame.links_done;
-    VisitedBlock block{.cid = link->cid};
+    VisitedBlock block{.cid = link->cid, .tsize = link->tsize};
     const bool is_sub_shard = frame.node->kind() == Kind::kShard && link->name.size() == frame.node->prefix_bytes();
     if (has_entries(*frame.node) && !is_sub_shard) block.name = link->name.substr(frame.node->prefix_bytes());
     return meet(block, {link->content_bytes, is_sub_shard});

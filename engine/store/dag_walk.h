@@ -34,11 +34,11 @@ struct VisitedBlock {
   bool is_file_data = false;
   bool is_unread = false;    // a dag-pb leaf by its length
   bool is_inline = false;    // an identity CID: place.length_bytes of data in the CID itself
-  StoredBlock::External external = StoredBlock::External::kNo;  // else only the CID, the name and the depth are set
+  StoredBlock::External external = StoredBlock::External::kNo;  // else only CID, name, depth and tsize are set
   uint32_t external_batch = 0;
   size_t depth = 0;  // nodes above it
   uint32_t child_count = 0;  // links that the walk follows where it goes below
-  uint64_t tsize = 0;        // of the root: what a link to it gives
+  uint64_t tsize = 0;        // of the root: what a link to it gives; of an external block: what the link says
   uint64_t file_bytes = 0;   // of a file's root, and of a symlink's target
 };
 

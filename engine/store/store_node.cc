@@ -56,10 +56,10 @@ Status StoreNode::read_unixfs(const PbNode& node) {
 std::optional<StoreLink> StoreNode::next() {
   if (!next_) {
     if (links_done_ == links_.size()) return std::nullopt;
-    return StoreLink{links_[links_done_++].view(), {}, {}};
+    return StoreLink{.cid = links_[links_done_++].view(), .name = {}, .content_bytes = {}};
   }
   if (*next_ == *end_) return std::nullopt;
-  StoreLink link{(*next_)->cid, (*next_)->name, {}};
+  StoreLink link{.cid = (*next_)->cid, .name = (*next_)->name, .content_bytes = {}, .tsize = (*next_)->tsize};
   if (block_sizes_) link.content_bytes = block_sizes_->next();
   ++*next_;
   return link;

@@ -20,6 +20,7 @@ struct StoreLink {
   CidView cid;
   std::string_view name;                  // as stored: a HAMT's with its prefix
   std::optional<uint64_t> content_bytes;  // of a file's child
+  uint64_t tsize = 0;                     // a hint; 0 where the codec has none
 };
 
 // Owns the block's bytes. Thread-compatible.
