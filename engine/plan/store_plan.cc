@@ -64,6 +64,7 @@ class StorePlanner {
     for (const PlannedSplit& split : splits_) PIECEWORK_TRY(add_join(*writer, split));
     inventory_.known.block_count = left_out_.block_count;
     inventory_.known.block_bytes = left_out_.block_bytes;
+    warn_of_opaque_blocks();
     return writer->finish(inventory_, {});
   }
 
@@ -83,6 +84,14 @@ class StorePlanner {
       if (dag.part) return too_large(dag);
       large_roots_.push_back(root_of(inventory_, dag));
     }
+  }
+
+  void warn_of_opaque_blocks() const {
+    if (opaque_.count == 0 || !request_.warning) return;
+    request_.warning(fmt::format("{} blocks have codecs whose links are not known; they are packed, what they may link "
+                                 "to is not: {}{}",
+                                 opaque_.count, fmt::join(opaque_.first, ", "),
+                                 opaque_.count > opaque_.first.size() ? ", ..." : ""));
   }
 
   tl::unexpected<Error> nothing_to_pack() const {
@@ -174,7 +183,7 @@ class StorePlanner {
   static constexpr size_t kNameBytesMax = 255;
 
   Status add_batch(PlanWriter& writer, const EntryRanges& ranges) {
-    StoredRecords records(walk_);
+    StoredRecords records(walk_, opaque_);
     BatchParts parts;
     for (const EntryRange& range : ranges) add_roots(writer, range, records, parts);
     ContentClasses classes(Dedup::kNone);
@@ -224,7 +233,7 @@ class StorePlanner {
       open.pop_back();
     }
     JoinedParts external(split.dag, part_batches_, known_);
-    StoredRecords records(walk_);
+    StoredRecords records(walk_, opaque_);
     records.add_root(split.root, store_of(split.source), stores_.sources[split.source].file_sources, &external);
     ContentClasses classes(Dedup::kNone);
     PIECEWORK_ASSIGN(BatchLayout layout,
@@ -274,6 +283,7 @@ class StorePlanner {
   std::vector<PlannedSplit> splits_;
   std::vector<Cid> large_roots_;  // whose Tsize says less than they are
   CidMap part_batches_;           // the batch of each part
+  OpaqueBlocks opaque_;
 };
 
 }  // namespace

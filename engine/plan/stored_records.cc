@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/codec/block_links.h"
 #include "engine/layout/node_lengths.h"
 #include "kernels/base/check.h"
 
@@ -11,10 +12,11 @@ namespace {
 // Turns visited blocks into records.
 class RecordVisitor : public DagVisitor {
  public:
-  RecordVisitor(CidMap& written, KnownLeftOut& left_out, const LayoutRecord& link,
+  RecordVisitor(CidMap& written, KnownLeftOut& left_out, OpaqueBlocks& opaque, const LayoutRecord& link,
                 std::span<const uint32_t> file_sources, RecordSink* sink, LayoutTotals& totals)
       : written_(written),
         left_out_(left_out),
+        opaque_(opaque),
         link_(link),
         file_sources_(file_sources),
         sink_(sink),
@@ -48,6 +50,7 @@ class RecordVisitor : public DagVisitor {
       totals_.duplicate_bytes += block.place.length_bytes;
     } else {
       write(block);
+      if (!is_walked_codec(block.cid.codec)) opaque_.add(block.cid);
     }
     if (sink_ != nullptr) sink_->record(record);
     return true;
@@ -77,6 +80,7 @@ class RecordVisitor : public DagVisitor {
 
   CidMap& written_;
   KnownLeftOut& left_out_;
+  OpaqueBlocks& opaque_;
   const LayoutRecord& link_;
   std::span<const uint32_t> file_sources_;
   RecordSink* sink_;
@@ -98,7 +102,7 @@ void StoredRecords::emit(ByteSpan cid, const LayoutRecord& link, RecordSink* sin
   if (!status_) return;
   const auto root = roots_.find(as_text(cid));
   PIECEWORK_CHECK(root != roots_.end());
-  RecordVisitor visitor(written_, known_, link, root->second.file_sources, sink, totals);
+  RecordVisitor visitor(written_, known_, opaque_, link, root->second.file_sources, sink, totals);
   DagWalkOptions options = options_;
   if (root->second.external != nullptr) options.external = root->second.external;
   status_ = walk_stored_dag(*root->second.store, root->second.cid, link.name, options, visitor);

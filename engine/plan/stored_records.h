@@ -22,10 +22,23 @@ class KnownLeftOut {
   uint64_t bytes_ = 0;
 };
 
+// Blocks of codecs whose links are not known: packed as leaves, and said.
+struct OpaqueBlocks {
+  static constexpr size_t kNamedMax = 10;
+
+  uint64_t count = 0;
+  std::vector<std::string> first;  // CIDs as text, at most kNamedMax
+
+  void add(const CidView& cid) {
+    if (++count <= kNamedMax) first.push_back(cid_text(cid.bytes));
+  }
+};
+
 // Lives for one batch; emit() may run once for each root. Thread-compatible.
 class StoredRecords : public DagRecords {
  public:
-  explicit StoredRecords(const DagWalkOptions& options) : options_(options) {}
+  // `opaque` grows by the batch's.
+  StoredRecords(const DagWalkOptions& options, OpaqueBlocks& opaque) : options_(options), opaque_(opaque) {}
 
   // `file_sources`: see StoreSource. `external` outlives the object and says what is left out; null: options.external.
   void add_root(const Cid& root, BlockStore& store, std::span<const uint32_t> file_sources, ExternalBlocks* external);
@@ -43,6 +56,7 @@ class StoredRecords : public DagRecords {
   };
 
   const DagWalkOptions& options_;
+  OpaqueBlocks& opaque_;
   std::map<std::string, Root, std::less<>> roots_;  // by the bytes of their CIDs
   CidMap written_;                                  // offsets of sections in the CAR
   KnownLeftOut known_;

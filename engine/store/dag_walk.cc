@@ -76,7 +76,6 @@ class StoredDagWalk {
   // A block by its link: decides what it is, tells the visitor, and goes below it.
   Status meet(VisitedBlock& block, const Expected& expected) {
     const bool has_path = can_be_listed(block);
-    PIECEWORK_TRY(check_codec(block.cid));
     const bool known = visitor_.is_known(block.cid);
     if (known && !visitor_.wants_known()) return {};
     block.depth = frames_.size();
@@ -91,9 +90,10 @@ class StoredDagWalk {
     block.is_inline = block.cid.is_identity();
     if (is_leaf(block, expected.content_bytes)) {
       PIECEWORK_TRY(check_leaf(block, expected));
-      block.role = leaf_role(has_path);
+      const bool is_opaque = !is_walked_codec(block.cid.codec);
+      block.role = is_opaque ? Role::kOther : leaf_role(has_path);
       if (!has_path) block.name = {};
-      block.is_file_data = true;  // raw, or a leaf of a file
+      block.is_file_data = !is_opaque;  // raw, or a leaf of a file
       block.file_bytes = block.role == Role::kFile ? block.place.length_bytes : 0;
       block.tsize = block.place.length_bytes;
       ended_ = !visitor_.visit(block, known);
@@ -155,15 +155,6 @@ class StoredDagWalk {
         break;
     }
     if (block.role == Role::kFile || block.role == Role::kSymlink) block.file_bytes = node.content_bytes();
-  }
-
-  // A block whose links are unknown cannot be packed: what is below it would be left out without a word.
-  Status check_codec(const CidView& cid) const {
-    if (is_walked_codec(cid.codec)) return {};
-    return fail(
-        ErrorCode::kUnsupported, ErrorSide::kSource,
-        fmt::format("{}: its codec 0x{:x} is not known, so nobody can tell what it links to; leave its root out",
-                    here(cid, {}), cid.codec));
   }
 
   bool is_leaf(VisitedBlock& block, std::optional<uint64_t> content_bytes) const {

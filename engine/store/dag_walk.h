@@ -8,6 +8,8 @@
 // A block may be left *external*: linked, but neither looked for nor walked, because it stands elsewhere or, where that
 // is allowed, because the store does not have it.
 //
+// A block of a codec whose links are not known here is a leaf: it is packed, and what it may link to is not.
+//
 // An identity CID is a block like others, whose data the CID brings along: `dag export` writes a section for it.
 //
 // Explicit stack; bytes of nodes on it are dropped, lowest first, where a deep DAG would take too much memory, and read
@@ -77,9 +79,9 @@ struct DagWalkOptions {
 };
 
 // Walks the DAG of `root`, whose name is `name`. Errors (source): kCorrupt, naming the CID and the path in the DAG, for
-// a block that is missing, is not what its CID names, or whose links cannot be read; kUnsupported for a codec whose
-// links are not known, a block longer than kStoreBlockBytesMax, more than 10,000 levels; the store's; kCancelled. A
-// visitor that ends the walk is no error.
+// a block that is missing, is not what its CID names, or whose links cannot be read; kUnsupported for a block longer
+// than kStoreBlockBytesMax or more than 10,000 levels; the store's; kCancelled. A visitor that ends the walk is no
+// error.
 Status walk_stored_dag(BlockStore& store, const Cid& root, std::string_view name, const DagWalkOptions& options,
                        DagVisitor& visitor);
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import dag  # noqa: E402
 import harness  # noqa: E402
 
 PUBLIC = harness.VECTORS / "public"
@@ -94,12 +95,24 @@ class CarSources(harness.TestCase):
         # A plan of it could not be packed later.
         self.check(harness.run("plan", "-", "--out", self.temp / "plan", stdin=car.read_bytes()), 64)
 
-    def test_a_codec_whose_links_nobody_knows_is_refused(self):
+    def test_blocks_of_a_codec_whose_links_nobody_knows_are_leaves(self):
+        """They are packed as they stand and listed, by pack and by verify."""
         data = b"some dag-jose"
-        root = cid(0x85, data)
-        (self.temp / "jose.car").write_bytes(car(root, (root, data)))
-        finished = self.check(harness.run("pack", self.temp / "jose.car", "--out", self.out), 65)
-        self.assertIn("0x85", finished.err.decode())
+        jose = cid(0x85, data)
+        node = directory(b"d", jose, len(data))
+        root = cid(0x70, node)
+        for name, blocks in {"alone": [(jose, data)], "below": [(root, node), (jose, data)]}.items():
+            with self.subTest(name=name):
+                source, out = self.temp / f"{name}.car", self.temp / f"out-{name}"
+                source.write_bytes(car(blocks[0][0], *blocks))
+                finished = self.check(harness.run("pack", source, "--out", out, "--json"), 0)
+                self.assertIn("1 blocks have codecs whose links are not known", finished.err.decode())
+                self.assertIn(dag.cid_text(jose), finished.err.decode())
+                [piece] = finished.json()["pieces"]
+                self.assertEqual(Path(piece["car"]).read_bytes(), source.read_bytes())
+                self.assertEqual(harness.file_rows(out, piece), [])
+                verified = self.check(harness.run("verify", out, "--json"), 0).json()
+                self.assertIn(dag.cid_text(jose), str(verified["warnings"]))
 
     def test_depth_and_paths_are_bounded(self):
         """12,000 directories inside each other are refused; names that make a path too long are packed, not listed."""
