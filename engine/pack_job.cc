@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "engine/pack_plan.h"
+#include "engine/plan/check_sources.h"
 
 namespace piecework::engine {
 namespace {
@@ -32,6 +33,7 @@ struct BatchWork {
   const io::OutputDirectory& output;
   io::Backend& backend;
   const PackSettings& settings;
+  unsigned thread_count;
 };
 
 // A file or directory where the plan saw a store, or the other way round, cannot be read as planned.
@@ -63,7 +65,10 @@ Result<PackedBatch> pack_unless_done(const BatchWork& work, const BatchStates& s
     PIECEWORK_ASSIGN(work.sources, SourceSet::open(plan.sources, plan.root_joins_sources));
     PIECEWORK_TRY(check_kinds(plan.sources, work.sources->sources()));
   }
-  if (!work.plan_path.empty()) PIECEWORK_TRY(keep_plan(work.plan_path, plan, work.output));
+  if (!work.plan_path.empty()) {
+    PIECEWORK_TRY(check_batch_sources(work.plan, batch, *work.sources, work.thread_count, work.settings.stop));
+    PIECEWORK_TRY(keep_plan(work.plan_path, plan, work.output));
+  }
   if (observer != nullptr) observer->on_batch_started(plan.batches[batch]);
   return pack_batch(work.plan, batch, *work.sources, work.output, work.backend, work.settings);
 }
@@ -145,7 +150,8 @@ class PackJob {
 
  private:
   Status pack(PlanReader& plan, std::optional<SourceSet>& sources) {
-    return pack_batches({plan, request_.plan_path, sources, output_, backend_, settings_}, request_, report_);
+    return pack_batches({plan, request_.plan_path, sources, output_, backend_, settings_, request_.thread_count},
+                        request_, report_);
   }
 
   PackReport nothing_new(const ChosenPlan& plan) {

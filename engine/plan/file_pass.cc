@@ -15,20 +15,20 @@ namespace piecework::engine {
 namespace {
 
 constexpr size_t kReadBytes = 4 * kMiB;
-constexpr size_t kFilesPerRound = 512;
 
-// Reads a round of files in parallel.
-class RoundReader {
+}  // namespace
+
+class FileRounds::Reader {
  public:
-  RoundReader(const Inventory& inventory, const SourceSet& sources, unsigned thread_count,
-              const std::atomic<bool>* stop, const FilePass::ReadFile& read)
-      : inventory_(inventory),
-        sources_(sources),
+  Reader(const SourceSet& sources, unsigned thread_count, const std::atomic<bool>* stop, ReadListedFile read,
+         std::string_view since)
+      : sources_(sources),
         stop_(stop),
-        read_(read),
+        read_(std::move(read)),
+        since_(since),
         arena_(static_cast<int>(thread_count)) {}
 
-  Status read(const std::vector<FileToRead>& round) {
+  Status read(const std::vector<ListedFile>& round) {
     std::mutex mutex;
     std::optional<std::pair<size_t, Error>> first;  // the error of the earliest file, whatever the timing
     const TaskOrder order(arena_);
@@ -43,13 +43,13 @@ class RoundReader {
     order.join();
     if (first) return tl::unexpected<Error>(std::move(first->second));
     if (!is_stopped()) return {};
-    return fail(ErrorCode::kCancelled, ErrorSide::kInternal, "stopped while reading files for the plan");
+    return fail(ErrorCode::kCancelled, ErrorSide::kInternal, "stopped while reading files");
   }
 
  private:
   bool is_stopped() const { return stop_ != nullptr && stop_->load(std::memory_order_relaxed); }
 
-  Status read_one(const FileToRead& file) {
+  Status read_one(const ListedFile& file) {
     const SourcePlace place = sources_.place(file.path);
     const auto with_path = [&](Error error) {
       error.path = file.path;
@@ -59,8 +59,7 @@ class RoundReader {
     if (!opened) return with_path(std::move(opened).error());
     auto before = opened->stamp();
     if (!before) return with_path(std::move(before).error());
-    const Entry& entry = inventory_[file.entry];
-    if (!before->is_regular() || before->size_bytes != entry.content_bytes || before->mtime_ns != entry.mtime_ns) {
+    if (!before->is_regular() || before->size_bytes != file.file_bytes || before->mtime_ns != file.mtime_ns) {
       return with_path(changed(file));
     }
     if (Status status = read_(file, *opened); !status) return with_path(std::move(status).error());
@@ -70,27 +69,31 @@ class RoundReader {
     return {};
   }
 
-  Error changed(const FileToRead& file) const {
-    return {
-        ErrorCode::kChanged,
-        ErrorSide::kSource,
-        0,
-        fmt::format("'{}' changed while the plan was made; run again when it is quiet", sources_.describe(file.path)),
-        {}};
+  Error changed(const ListedFile& file) const {
+    return {ErrorCode::kChanged,
+            ErrorSide::kSource,
+            0,
+            fmt::format("'{}' changed {}; plan again when it is quiet", sources_.describe(file.path), since_),
+            {}};
   }
 
-  const Inventory& inventory_;
   const SourceSet& sources_;
   const std::atomic<bool>* stop_;
-  const FilePass::ReadFile& read_;
+  const ReadListedFile read_;
+  const std::string_view since_;
   tbb::task_arena arena_;
 };
 
-}  // namespace
+FileRounds::FileRounds(const SourceSet& sources, unsigned thread_count, const std::atomic<bool>* stop,
+                       ReadListedFile read, std::string_view since)
+    : reader_(std::make_unique<Reader>(sources, thread_count, stop, std::move(read), since)) {}
+FileRounds::~FileRounds() = default;
 
-Status FilePass::run(const std::function<bool(EntryIndex)>& wanted, const ReadFile& read) {
-  RoundReader reader(inventory_, sources_, thread_count_, stop_, read);
-  std::vector<FileToRead> round;
+Status FileRounds::read(const std::vector<ListedFile>& round) { return reader_->read(round); }
+
+Status FilePass::run(const std::function<bool(EntryIndex)>& wanted, ReadListedFile read) {
+  FileRounds reader(sources_, thread_count_, stop_, std::move(read), "while the plan was made");
+  std::vector<ListedFile> round;
   size_t position = 0;
   std::string path;
   struct Open {
@@ -107,7 +110,7 @@ Status FilePass::run(const std::function<bool(EntryIndex)>& wanted, const ReadFi
     if (record.kind == EntryKind::kDirectory) {
       open.push_back({record.subtree_end, path.size()});
     } else if (record.kind == EntryKind::kFile && record.content_bytes > 0 && wanted(entry)) {
-      round.push_back({entry, position++, path});
+      round.push_back({entry, position++, path, record.content_bytes, record.mtime_ns});
       if (round.size() == kFilesPerRound) {
         PIECEWORK_TRY(reader.read(round));
         round.clear();

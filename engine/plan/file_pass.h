@@ -3,33 +3,55 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/plan/source_set.h"
 
 namespace piecework::engine {
 
-// A file to read, with its path in the packed tree.
-struct FileToRead {
+// A file to read, with its path in the packed tree, and what it has to be.
+struct ListedFile {
   EntryIndex entry = 0;
   size_t position = 0;  // among all that are read in this pass
   std::string path;
+  uint64_t file_bytes = 0;
+  int64_t mtime_ns = 0;
+};
+
+using ReadListedFile = std::function<Status(const ListedFile&, const io::File&)>;
+
+// How many files are in memory at once.
+inline constexpr size_t kFilesPerRound = 512;
+
+// Opens files in parallel and hands each to `read`, where it is what it was listed as. Thread-compatible.
+class FileRounds {
+ public:
+  // `since`: "while the plan was made", for messages. References outlive the object.
+  FileRounds(const SourceSet& sources, unsigned thread_count, const std::atomic<bool>* stop, ReadListedFile read,
+             std::string_view since);
+  ~FileRounds();
+
+  // Errors: those of `read`, of the earliest file whatever the timing; of the source: a file that vanished, changed
+  // since it was listed, or cannot be read. Error::path is its path in the packed tree. kCancelled.
+  Status read(const std::vector<ListedFile>& round);
+
+ private:
+  class Reader;
+  std::unique_ptr<Reader> reader_;
 };
 
 // Visits the files that are not empty and for which `wanted` is true, in order, in rounds of paths. Thread-compatible;
 // references outlive it.
 class FilePass {
  public:
-  using ReadFile = std::function<Status(const FileToRead&, const io::File&)>;
-
   FilePass(const Inventory& inventory, const SourceSet& sources, unsigned thread_count, const std::atomic<bool>* stop)
       : inventory_(inventory), sources_(sources), thread_count_(thread_count), stop_(stop) {}
 
-  // Calls `read` in parallel. Errors: those of `read`, of the earliest file whatever the timing; of the source: a file
-  // that vanished, changed since it was listed, or cannot be read. Error::path is its path in the packed tree.
-  // kCancelled.
-  Status run(const std::function<bool(EntryIndex)>& wanted, const ReadFile& read);
+  // Calls `read` in parallel. Errors: as FileRounds.
+  Status run(const std::function<bool(EntryIndex)>& wanted, ReadListedFile read);
 
  private:
   const Inventory& inventory_;

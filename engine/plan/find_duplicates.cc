@@ -57,7 +57,7 @@ Status find_equal_files(const Inventory& inventory, FilePass& pass, const Duplic
   }
   const std::vector<EntryIndex> same_size = not_alone(candidates);
   candidates.assign(same_size.size(), {});
-  PIECEWORK_TRY(pass.run(is_in(same_size), [&](const FileToRead& file, const io::File& opened) -> Status {
+  PIECEWORK_TRY(pass.run(is_in(same_size), [&](const ListedFile& file, const io::File& opened) -> Status {
     const uint64_t file_bytes = inventory[file.entry].content_bytes;
     uint8_t prefix[kPrefixBytes];
     const MutableByteSpan target(prefix, std::min<uint64_t>(kPrefixBytes, file_bytes));
@@ -67,7 +67,7 @@ Status find_equal_files(const Inventory& inventory, FilePass& pass, const Duplic
   }));
   const std::vector<EntryIndex> same_start = not_alone(candidates);
   std::vector<Digest32> contents(same_start.size());
-  PIECEWORK_TRY(pass.run(is_in(same_start), [&](const FileToRead& file, const io::File& opened) -> Status {
+  PIECEWORK_TRY(pass.run(is_in(same_start), [&](const ListedFile& file, const io::File& opened) -> Status {
     PIECEWORK_ASSIGN(contents[file.position],
                      content_sha256(opened, inventory[file.entry].content_bytes, search.read_bytes));
     return {};
@@ -111,7 +111,7 @@ Status find_equal_blocks(const Inventory& inventory, FilePass& pass, const Profi
   }
   std::vector<std::vector<Digest32>> digests(files.size());
   PIECEWORK_TRY(pass.run([](EntryIndex) { return true; },
-                         [&](const FileToRead& file, const io::File& opened) -> Status {
+                         [&](const ListedFile& file, const io::File& opened) -> Status {
                            return chunk_digests(opened, inventory[file.entry].content_bytes, profile, search.read_bytes,
                                                 digests[file.position]);
                          }));

@@ -85,7 +85,7 @@ class InventoryFilter {
       return std::binary_search(candidates_.begin(), candidates_.end(), entry);
     };
     FilePass pass(inventory_, sources_, search_.thread_count, search_.stop);
-    PIECEWORK_TRY(pass.run(is_candidate, [&](const FileToRead& file, const io::File& opened) -> Status {
+    PIECEWORK_TRY(pass.run(is_candidate, [&](const ListedFile& file, const io::File& opened) -> Status {
       const uint64_t file_bytes = inventory_[file.entry].content_bytes;
       PIECEWORK_ASSIGN(const Cid cid, file_cid(opened, file_bytes, search_.profile, search_.read_bytes));
       is_same[file.position] = items_.has_content(place(file.path), file_bytes, cid.bytes());

@@ -9,6 +9,7 @@
 #include "engine/codec/cid.h"
 #include "engine/plan/file_cid.h"
 #include "engine/plan/plan_file.h"
+#include "engine/plan/record_walk.h"
 #include "engine/record/batch_state.h"
 #include "engine/record/file_row.h"
 #include "engine/record/join_parts.h"
@@ -28,49 +29,6 @@ Result<io::File> open_known_directory(const std::string& path) {
   return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
               fmt::format("--known: {}; give an output directory of an earlier pack", opened.error().message));
 }
-
-// Goes through the records of a batch and keeps the path of the record at hand in the packed tree.
-class RecordWalk {
- public:
-  explicit RecordWalk(BatchReader records) : records_(std::move(records)) {}
-
-  // The next record, or none; views live until the next call.
-  Result<std::optional<LayoutRecord>> next() {
-    PIECEWORK_ASSIGN(std::optional<LayoutRecord> record, records_.next());
-    if (!record) return record;
-    while (!open_.empty() && open_.back().children_left == 0) open_.pop_back();
-    path_.resize(open_.empty() ? 0 : open_.back().path_bytes);
-    if (!open_.empty()) --open_.back().children_left;
-    // A shard has no name: what it holds is in the directory around it.
-    if (!path_.empty() && !record->name.empty()) path_ += '/';
-    path_ += record->name;
-    if (record->child_count > 0) open_.push_back({record->child_count, path_.size()});
-    return record;
-  }
-  // The same up to the next that the table of files lists; `visit` sees what lies between and that itself.
-  template <class Visit>
-  Result<std::optional<LayoutRecord>> next_content(Visit visit) {
-    for (;;) {
-      PIECEWORK_ASSIGN(const std::optional<LayoutRecord> record, next());
-      if (!record) return record;
-      visit(*record);
-      const bool is_listed = record->kind == RecordKind::kFile || record->kind == RecordKind::kSymlink ||
-                             record->kind == RecordKind::kFilePart;
-      if (is_listed) return record;
-    }
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  struct Open {
-    uint64_t children_left = 0;
-    size_t path_bytes = 0;  // of the path up to and with this node
-  };
-
-  BatchReader records_;
-  std::vector<Open> open_;
-  std::string path_;
-};
 
 // Whether `row` is that of the file or symlink of `record`.
 bool is_row_of(const FileRow& row, const LayoutRecord& record, const std::string& path) {
@@ -97,7 +55,7 @@ class BatchItems {
   Status read_rows(ByteSpan lines) {
     return visit_file_rows(lines, [this](std::string_view line, const std::optional<FileRow>& row) -> Status {
       PIECEWORK_ASSIGN(const std::optional<LayoutRecord> record,
-                       walk_.next_content([this](const LayoutRecord& passed) { add(passed); }));
+                       next_listed());
       if (!row || !record || !is_row_of(*row, *record, walk_.path())) {
         return fail(ErrorCode::kCorrupt, ErrorSide::kConfig,
                     fmt::format("the row '{}' is not of the file that the plan has there", printable(line)));
@@ -110,6 +68,18 @@ class BatchItems {
   }
 
  private:
+  // Up to the next record that the table of files lists.
+  Result<std::optional<LayoutRecord>> next_listed() {
+    for (;;) {
+      PIECEWORK_ASSIGN(const std::optional<LayoutRecord> record, walk_.next());
+      if (!record) return record;
+      add(*record);
+      const bool is_listed = record->kind == RecordKind::kFile || record->kind == RecordKind::kSymlink ||
+                             record->kind == RecordKind::kFilePart;
+      if (is_listed) return record;
+    }
+  }
+
   ItemPlace place() const {
     const std::string_view name = plan_.sources.empty() ? std::string_view() : plan_.sources.front().name;
     return item_place(walk_.path(), plan_.root_joins_sources, name);

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """Sources that are missing, unreadable, changed, hostile or of a kind that cannot be packed."""
+import contextlib
 import os
 import socket
 import stat
+import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 
@@ -186,6 +189,38 @@ class AfterThePlan(harness.TestCase):
         (self.source / "two").unlink()
         os.mkfifo(self.source / "two")
         self.pack_plan(66)
+
+    def test_found_before_the_first_byte(self):
+        """What a task would meet at its end it meets at its start: no batch begins, no payload is read."""
+        harness.make_tree(self.source, {"a-large": b"x" * 3_000_000, "parts/whale": harness.payload("p", 700_000)})
+        flags = ("--piece-size", "256KiB", "--chunk-size", "4096", "--dedup", "none")
+        self.check(harness.run("plan", self.source, "--out", self.temp / "many", *flags), 0)
+        whale = self.source / "parts/whale"
+        times = whale.stat()
+        os.utime(whale, ns=(1, 1))
+        self.check_found_before("parts/whale")
+        os.utime(whale, ns=(times.st_atime_ns, times.st_mtime_ns))
+        (self.source / "two").unlink()
+        self.check_found_before("two")
+        self.assertEqual(list(self.out.glob(".piecework-*")), [])
+
+    def check_found_before(self, name):
+        events = self.temp / "events"
+        finished = harness.run("pack", "--plan", self.temp / "many", "--out", self.out, "--task",
+                               self.batch_with(name), "--events", events)
+        self.assertIn(name, self.check(finished, 66).err.decode())
+        self.assertNotIn("batch_started", events.read_text())
+
+    def batch_with(self, name):
+        """The first batch whose records name a file, or its parts."""
+        for batch in range(40):
+            with contextlib.closing(sqlite3.connect(self.temp / "many")) as plan:
+                rows = plan.execute("SELECT data FROM records WHERE batch = ?", (batch,)).fetchall()
+            data = b"".join(subprocess.run(["zstd", "-dc"], input=row[0], capture_output=True, check=True).stdout
+                            for row in rows)
+            if name.rpartition("/")[2].encode() in data:
+                return batch
+        return self.fail(f"no batch holds {name}")
 
 
 if __name__ == "__main__":

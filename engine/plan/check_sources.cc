@@ -1,0 +1,41 @@
+#include "engine/plan/check_sources.h"
+
+#include "engine/plan/file_pass.h"
+#include "engine/plan/record_walk.h"
+
+namespace piecework::engine {
+namespace {
+
+// The path of the file that a record is of; none where it is of no file. A part stands in a directory at that path.
+std::optional<std::string> file_path(const RecordWalk& walk, const LayoutRecord& record) {
+  if (record.kind == RecordKind::kFile) return walk.path();
+  if (record.kind != RecordKind::kFilePart) return std::nullopt;
+  const std::string& path = walk.path();
+  return path.substr(0, path.size() - std::min(path.size(), record.name.size() + 1));
+}
+
+}  // namespace
+
+Status check_batch_sources(PlanReader& plan, uint32_t batch, const SourceSet& sources, unsigned thread_count,
+                           const std::atomic<bool>* stop) {
+  if (sources.holds_stores()) return {};
+  const auto look = [](const ListedFile&, const io::File&) { return Status(); };
+  FileRounds rounds(sources, thread_count, stop, look, "since the plan was made");
+  PIECEWORK_ASSIGN(BatchReader records, plan.read_batch(batch));
+  RecordWalk walk(std::move(records));
+  std::vector<ListedFile> round;
+  std::string last_path;
+  for (;;) {
+    PIECEWORK_ASSIGN(const std::optional<LayoutRecord> record, walk.next());
+    if (!record) return rounds.read(round);
+    std::optional<std::string> path = file_path(walk, *record);
+    if (!path || (record->kind == RecordKind::kFilePart && *path == last_path)) continue;
+    last_path = *path;
+    round.push_back({0, 0, std::move(*path), record->file_bytes, record->mtime_ns});
+    if (round.size() < kFilesPerRound) continue;
+    PIECEWORK_TRY(rounds.read(round));
+    round.clear();
+  }
+}
+
+}  // namespace piecework::engine

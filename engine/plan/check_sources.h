@@ -1,0 +1,17 @@
+// Looks at the files of a batch before its first byte is packed: a task whose sources are gone, changed or not readable
+// fails at once and not after hours. A run that has just planned them need not. Source: design.md 6.
+#pragma once
+
+#include <atomic>
+
+#include "engine/plan/plan_file.h"
+#include "engine/plan/source_set.h"
+
+namespace piecework::engine {
+
+// Opens every file of `batch`. Blocks of stores are not looked for: each is found, or not, when it is packed. Memory:
+// some hundred files. Errors: as FileRounds; of the plan.
+Status check_batch_sources(PlanReader& plan, uint32_t batch, const SourceSet& sources, unsigned thread_count,
+                           const std::atomic<bool>* stop);
+
+}  // namespace piecework::engine
