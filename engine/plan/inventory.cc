@@ -1,6 +1,12 @@
 #include "engine/plan/inventory.h"
 
 namespace piecework::engine {
+namespace {
+
+// So few are read as they are touched: announcing takes longer.
+constexpr EntryIndex kFewEntries = 64;
+
+}  // namespace
 
 Entry& Inventory::add(std::string_view name, EntryKind kind, std::string_view target) {
   PIECEWORK_CHECK(entries_.size() < kEntryCountMax);
@@ -58,6 +64,14 @@ std::string Inventory::path(EntryIndex index) const {
     path += name(below_root[i]);
   }
   return path;
+}
+
+void InventoryWalk::announce() const {
+  constexpr uint64_t kBytesTouched = 64;  // an entry, its parent and a usual name
+  inventory_.pages_->rest((end_ - begin_) * kBytesTouched);
+  if (end_ - begin_ < kFewEntries || inventory_.pages_->spilled_bytes() == 0) return;
+  inventory_.entries_.will_need(begin_, end_);
+  inventory_.arena_.will_need(inventory_[begin_].name_position, inventory_[end_ - 1].name_position);
 }
 
 }  // namespace piecework::engine

@@ -28,7 +28,7 @@ class InventoryFilter {
 
   // What is left. REQUIRES: find() has succeeded.
   Inventory kept() const {
-    Inventory kept;
+    Inventory kept(inventory_.pages());
     kept.sources = inventory_.sources;
     kept.root_joins_sources = inventory_.root_joins_sources;
     kept.skipped = inventory_.skipped;
@@ -39,6 +39,7 @@ class InventoryFilter {
     };
     std::vector<Open> open;
     size_t skipped = 0;
+    InventoryWalk walk(inventory_);
     const auto end_of_entries = [&](EntryIndex entry) {
       for (; !open.empty() && open.back().end <= entry; open.pop_back()) kept.close_directory(open.back().index);
       for (; skipped < kept.skipped.size() && kept.skipped[skipped].position <= entry; ++skipped) {
@@ -46,6 +47,7 @@ class InventoryFilter {
       }
     };
     for (EntryIndex entry = 0; entry < inventory_.entry_count(); ++entry) {
+      walk.at(entry, inventory_.entry_count());
       end_of_entries(entry);
       if (!is_kept_[entry]) continue;
       const Entry& record = inventory_[entry];
@@ -74,7 +76,9 @@ class InventoryFilter {
     };
     std::vector<Open> open;  // the directories around the entry at hand
     std::string path;
+    InventoryWalk walk(inventory_);
     for (EntryIndex entry = 0; entry < inventory_.entry_count(); ++entry) {
+      walk.at(entry, inventory_.entry_count());
       while (!open.empty() && open.back().end <= entry) open.pop_back();
       path.resize(open.empty() ? 0 : open.back().path_bytes);
       if (!path.empty()) path += '/';
@@ -156,7 +160,10 @@ Result<Inventory> leave_out_known(Inventory inventory, const SourceSet& sources,
                                   const KnownSearch& search) {
   InventoryFilter filter(inventory, sources, items, search);
   PIECEWORK_TRY(filter.find());
-  return filter.known().item_count == 0 ? std::move(inventory) : filter.kept();
+  if (filter.known().item_count == 0) return inventory;
+  Inventory kept = filter.kept();
+  PIECEWORK_TRY(kept.status());
+  return kept;
 }
 
 KnownTotals leave_out_known_roots(std::vector<StoreSource>& sources, const KnownItems& items) {
