@@ -2,7 +2,7 @@
 // where it stands.
 #pragma once
 
-#include <map>
+#include <vector>
 
 #include "engine/layout/batch_layout.h"
 #include "engine/store/cid_map.h"
@@ -13,7 +13,9 @@ namespace piecework::engine {
 // Lives for one batch; emit() may run once for each root. Thread-compatible.
 class StoredRecords : public DagRecords {
  public:
-  explicit StoredRecords(const DagWalkOptions& options) : options_(options) {}
+  // Its memory comes from `pages` (null: just memory), which outlives it.
+  explicit StoredRecords(const DagWalkOptions& options, PageSource* pages = nullptr)
+      : options_(options), roots_(pages), written_(pages) {}
 
   // `file_sources`: see StoreSource. `external` (may be null) outlives the object and says what is left out.
   void add_root(const Cid& root, BlockStore& store, std::span<const uint32_t> file_sources, ExternalBlocks* external);
@@ -22,16 +24,17 @@ class StoredRecords : public DagRecords {
   const Status& status() const { return status_; }
 
  private:
-  struct Root {
-    Cid cid;
+  // Where a root is walked.
+  struct Origin {
     BlockStore* store = nullptr;
     std::span<const uint32_t> file_sources;
     ExternalBlocks* external = nullptr;
   };
 
   const DagWalkOptions& options_;
-  std::map<std::string, Root, std::less<>> roots_;  // by the bytes of their CIDs
-  CidMap written_;                                  // offsets of sections in the CAR
+  std::vector<Origin> origins_;
+  CidMap roots_;    // indices of their origins
+  CidMap written_;  // offsets of sections in the CAR
   Status status_;
 };
 
