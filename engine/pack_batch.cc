@@ -174,7 +174,8 @@ class BatchPacker {
       PIECEWORK_TRY(car->reserve(planned_.totals.car_bytes));
       car_direct = io::reopen_direct(car->fd());
     }
-    PIECEWORK_ASSIGN(ClassStore classes, ClassStore::create(planned_.totals.class_count, output_.path()));
+    const std::string& scratch_path = settings_.scratch_path.empty() ? output_.path() : settings_.scratch_path;
+    PIECEWORK_ASSIGN(ClassStore classes, ClassStore::create(planned_.totals.class_count, scratch_path));
     PIECEWORK_TRY(put_joined(classes));
     std::optional<ResumePoint> resume;
     if (attempt_.state()) {

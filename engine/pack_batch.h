@@ -15,7 +15,8 @@
 namespace piecework::engine {
 
 struct PackSettings {
-  bool store_car = true;  // --no-car
+  bool store_car = true;     // --no-car
+  std::string scratch_path;  // a directory for what does not fit memory; empty: the output directory
   PipelineLimits limits;
   CheckpointPolicy checkpoints;
   const std::atomic<bool>* stop = nullptr;

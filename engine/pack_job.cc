@@ -110,6 +110,7 @@ class PackJob {
         output_(output),
         backend_(backend),
         settings_{.store_car = request.store_car,
+                  .scratch_path = request.scratch_path,
                   .limits = limits,
                   .checkpoints = request.checkpoints,
                   .stop = request.stop,
@@ -128,8 +129,10 @@ class PackJob {
     PIECEWORK_ASSIGN(PlanChooser chooser, PlanChooser::open(request_, output_));
     for (;;) {
       // The plan fixes every byte: what follows only carries it out.
-      PIECEWORK_ASSIGN(std::optional<SourceSet> sources,
-                       SourceSet::open(request_.sources, request_.sources.size() > 1, output_.path(), request_.stop));
+      PIECEWORK_ASSIGN(
+          std::optional<SourceSet> sources,
+          SourceSet::open(request_.sources, request_.sources.size() > 1,
+                          request_.scratch_path.empty() ? output_.path() : request_.scratch_path, request_.stop));
       PIECEWORK_ASSIGN(const ChosenPlan plan, chooser.choose(*sources, excluded_));
       if (plan.reader == nullptr) return nothing_new(plan);
 

@@ -18,7 +18,8 @@ struct PackRequest {
   std::string plan_path;          // an existing plan, or empty: one is made
   std::vector<uint32_t> batches;  // of an existing plan; empty: all
   std::string output_path;
-  std::string roots_path;  // see PlanRequest
+  std::string roots_path;    // see PlanRequest
+  std::string scratch_path;  // a directory for what does not fit memory; empty: the output directory
   std::vector<std::string> known_paths;  // earlier output directories: what they hold is left out; see pack_plan.h
   bool known_by_content = false;         // see KnownRequest
   KnownGrain known_grain = KnownGrain::kItem;

@@ -23,6 +23,16 @@ Result<File> make_scratch_file(const std::string& directory_path) {
   return File(std::move(fd), directory_path + "/(temporary)", ErrorSide::kDestination);
 }
 
+Status check_scratch_directory(const std::string& directory_path) {
+  Result<File> file = make_scratch_file(directory_path);
+  if (file) return {};
+  Error error = std::move(file).error();
+  error.side = ErrorSide::kConfig;
+  if (error.code != ErrorCode::kResourceExhausted) error.code = ErrorCode::kNoSpace;
+  error.message += "; name a directory with --scratch that is there and can be written";
+  return tl::unexpected<Error>(std::move(error));
+}
+
 UniqueFd reopen_direct(int fd) {
   const std::string path = fmt::format("/proc/self/fd/{}", fd);
   UniqueFd direct(open(path.c_str(), O_RDWR | O_DIRECT | O_CLOEXEC));

@@ -11,6 +11,10 @@ namespace piecework::io {
 // O_TMPFILE, the file has a name for a moment. Errors: the destination's.
 Result<File> make_scratch_file(const std::string& directory_path);
 
+// Whether such files can be made in `directory_path`. Errors: kNoSpace (config) where it is missing, no directory, or
+// cannot be written; kResourceExhausted.
+Status check_scratch_directory(const std::string& directory_path);
+
 // Another descriptor of the open file `fd`, for writing whole pages without the page cache (O_DIRECT); closed where the
 // file system has no such thing. It shares the lock of a PublishedFile (kWritersLockByte): the kernel may still be
 // writing through it when the process that did is dead.

@@ -94,9 +94,8 @@ Result<engine::PackRequest> request_of(const PackFlags& flags) {
   }
   request.store_car = !flags.no_car;
   request.thread_count = flags.thread_count;
-  PIECEWORK_ASSIGN(const MemoryBudget budget, memory_budget(flags.memory_bytes, flags.thread_count));
-  if (!budget.notice.empty()) print_message(budget.notice);
-  request.memory_bytes = budget.bytes;
+  PIECEWORK_ASSIGN(request.memory_bytes, memory_budget_bytes(flags.memory_bytes, flags.thread_count));
+  PIECEWORK_ASSIGN(request.scratch_path, scratch_path(flags.plan, {}));
   PIECEWORK_TRY(set_checkpoints_from_environment(request));
   request.stop = &stop_requested();
   if (flags.stats) request.notice = print_message;

@@ -11,6 +11,7 @@
 #include "tools/cli.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
+#include "tools/memory_budget.h"
 #include "tools/plan_flags.h"
 #include "tools/progress.h"
 #include "tools/sizes.h"
@@ -122,6 +123,7 @@ Result<engine::PlanSummary> write_plan(const PlanCommandFlags& flags, engine::Pl
   PIECEWORK_ASSIGN(request.on_source_error, source_error_policy(flags.plan));
   request.known_grain = known_grain(flags.plan);
   request.thread_count = flags.thread_count;
+  PIECEWORK_ASSIGN(request.memory_bytes, memory_budget_bytes(flags.memory_bytes, flags.thread_count));
   request.stop = &stop_requested();
   request.progress = &progress;
   const std::vector<engine::Source> sources = sources_of(flags.plan);
@@ -132,7 +134,7 @@ Result<engine::PlanSummary> write_plan(const PlanCommandFlags& flags, engine::Pl
   PIECEWORK_ASSIGN(const io::OutputDirectory directory, io::OutputDirectory::open_or_create(directory_path));
   PIECEWORK_ASSIGN(io::PublishedFile file, io::open_unshared(directory, "plan"));
   request.roots_path = flags.plan.roots_path;
-  request.scratch_path = directory.path();
+  PIECEWORK_ASSIGN(request.scratch_path, scratch_path(flags.plan, directory.path()));
   request.warning = [](std::string_view line) { print_message(fmt::format("warning: {}", line)); };
   PIECEWORK_ASSIGN(const std::optional<engine::KnownItems> known, known_items(flags, request));
   if (known) request.known = &*known;

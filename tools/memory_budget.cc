@@ -6,6 +6,7 @@
 
 #include "engine/pack_limits.h"
 #include "kernels/base/units.h"
+#include "tools/process.h"
 #include "tools/sizes.h"
 
 namespace piecework::tools {
@@ -42,6 +43,12 @@ Result<MemoryBudget> memory_budget(uint64_t wanted_bytes, unsigned thread_count,
                                 format_bytes(budget.bytes), format_bytes(*limit_bytes));
   }
   return budget;
+}
+
+Result<uint64_t> memory_budget_bytes(uint64_t wanted_bytes, unsigned thread_count) {
+  PIECEWORK_ASSIGN(const MemoryBudget budget, memory_budget(wanted_bytes, thread_count));
+  if (!budget.notice.empty()) print_message(budget.notice);
+  return budget.bytes;
 }
 
 }  // namespace piecework::tools

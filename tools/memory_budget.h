@@ -24,4 +24,7 @@ uint64_t default_memory_bytes(unsigned thread_count, std::optional<uint64_t> lim
 // notice then says so. Errors: kResourceExhausted (config) where the limit leaves less than a pack needs at least.
 Result<MemoryBudget> memory_budget(uint64_t wanted_bytes, unsigned thread_count, const io::LimitSources& sources = {});
 
+// The same for a command line: the notice is printed.
+Result<uint64_t> memory_budget_bytes(uint64_t wanted_bytes, unsigned thread_count);
+
 }  // namespace piecework::tools

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "engine/piece/piece_size.h"
+#include "io/scratch_file.h"
 #include "tools/sizes.h"
 
 namespace piecework::tools {
@@ -83,6 +84,11 @@ void add_plan_flags(CLI::App& command, PlanFlags& flags, bool sources_optional) 
   command.add_option("--hamt-threshold", flags.hamt_threshold,
                      "block-bytes:N or links-bytes:N, instead of the profile's");
   command
+      .add_option("--scratch", flags.scratch_path,
+                  "Directory for standard input and what does not fit --memory (default: beside what is written); "
+                  "nothing is left in it")
+      ->type_name("DIR");
+  command
       .add_option("--on-source-error", flags.on_source_error, "A source that cannot be read: fail, or skip the item")
       ->check(CLI::IsMember({"fail", "skip"}))
       ->capture_default_str();
@@ -111,6 +117,12 @@ Result<engine::SourceErrorPolicy> source_error_policy(const PlanFlags& flags) {
 
 engine::KnownGrain known_grain(const PlanFlags& flags) {
   return flags.known_grain == "block" ? engine::KnownGrain::kBlock : engine::KnownGrain::kItem;
+}
+
+Result<std::string> scratch_path(const PlanFlags& flags, const std::string& usual) {
+  if (flags.scratch_path.empty()) return usual;
+  PIECEWORK_TRY(io::check_scratch_directory(flags.scratch_path));
+  return flags.scratch_path;
 }
 
 std::vector<engine::Source> sources_of(const PlanFlags& flags) {

@@ -27,6 +27,7 @@ struct PlanFlags {
   std::string on_source_error = "fail";
   std::string roots_path;
   std::vector<std::string> known_paths;
+  std::string scratch_path;
   bool known_check = false;
   std::string known_grain = "item";
   bool one_item_per_piece = false;
@@ -41,6 +42,8 @@ void add_plan_flags(CLI::App& command, PlanFlags& flags, bool sources_optional);
 Result<engine::PlanOptions> plan_options(const PlanFlags& flags);
 Result<engine::SourceErrorPolicy> source_error_policy(const PlanFlags& flags);
 engine::KnownGrain known_grain(const PlanFlags& flags);
+// The directory of --scratch, which is there and can be written; `usual` where the flag is missing.
+Result<std::string> scratch_path(const PlanFlags& flags, const std::string& usual);
 std::vector<engine::Source> sources_of(const PlanFlags& flags);
 
 // One line for people on what was left out because it is known; nothing where nothing was.

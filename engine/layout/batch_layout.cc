@@ -68,7 +68,6 @@ struct OpenShard {
 }  // namespace
 
 struct BatchLayout::Child {
-  EntryIndex entry = 0;
   std::string_view name;
   uint32_t cid_bytes = 0;
   uint64_t tsize = 0;
@@ -88,28 +87,22 @@ size_t BatchLayout::directory_slot(EntryIndex entry) const {
   return begin;
 }
 
-void BatchLayout::collect_children(EntryIndex directory, std::vector<EntryIndex>& children) const {
-  children.clear();
+EntryIndex BatchLayout::child_from(EntryIndex directory, EntryIndex entry) const {
   const EntryIndex end = inventory_[directory].subtree_end;
-  EntryIndex child = directory + 1;
-  const auto ends_after = [](EntryIndex entry, const EntryRange& range) { return entry < range.end; };
-  auto range = std::upper_bound(ranges_.begin(), ranges_.end(), child, ends_after);
-  while (range != ranges_.end() && child < end) {
-    if (child < range->begin) {
-      // Nothing of the batch is before the range but directories that reach into it, the outermost first.
-      const size_t slot = directory_slot(child);
-      child = slot == directory_entries_.size() ? range->begin : std::min(range->begin, directory_entries_[slot]);
-      if (child >= end) return;
-    }
-    children.push_back(child);
-    child = inventory_[child].subtree_end;
-    while (range != ranges_.end() && range->end <= child) ++range;
-  }
+  const auto ends_after = [](EntryIndex at, const EntryRange& range) { return at < range.end; };
+  const auto range = std::upper_bound(ranges_.begin(), ranges_.end(), entry, ends_after);
+  if (range == ranges_.end() || entry >= end) return end;
+  if (entry >= range->begin) return entry;
+  // Nothing of the batch is before the range but directories that reach into it, the outermost first.
+  const size_t slot = directory_slot(entry);
+  const EntryIndex next =
+      slot == directory_entries_.size() ? range->begin : std::min(range->begin, directory_entries_[slot]);
+  return std::min(next, end);
 }
 
 BatchLayout::Child BatchLayout::link_of(EntryIndex entry) const {
   const Entry& record = inventory_[entry];
-  Child child{.entry = entry, .name = inventory_.name(entry), .cid_bytes = profile_.node_cid_bytes()};
+  Child child{.name = inventory_.name(entry), .cid_bytes = profile_.node_cid_bytes()};
   switch (record.kind) {
     case EntryKind::kDirectory: {
       const DirectoryLayout& layout = directory_layout(entry);
@@ -142,42 +135,30 @@ BatchLayout::Child BatchLayout::link_of(EntryIndex entry) const {
   return child;
 }
 
-void BatchLayout::lay_out_flat(const std::vector<Child>& children, DirectoryLayout& layout) {
-  DirectoryKey key('d');
-  layout.tsize = layout.block_bytes;
-  for (const Child& child : children) {
-    layout.tsize += child.tsize;
-    key.add(-1, child.name, child.class_id);
-  }
-  layout.child_count = static_cast<uint32_t>(children.size());
-  layout.class_id = key.class_id(classes_.table());
+SpillArray<BatchLayout::HamtItem> BatchLayout::name_order(EntryIndex directory) const {
+  SpillArray<HamtItem> items(inventory_.pages(), directory_layout(directory).entry_count);
+  HamtItem* next = items.begin();
+  for_each_child(directory, [&](EntryIndex child) { *next++ = {0, child}; });
+  return items;
 }
 
-std::vector<BatchLayout::HamtItem> BatchLayout::hamt_order(EntryIndex directory) const {
-  std::vector<EntryIndex> children;
-  collect_children(directory, children);
-  std::vector<HamtItem> items(children.size());
-  std::transform(children.begin(), children.end(), items.begin(), [this](EntryIndex entry) {
-    return HamtItem{murmur3_x64_64(inventory_.name(entry)), entry};
-  });
+SpillArray<BatchLayout::HamtItem> BatchLayout::hamt_order(EntryIndex directory) const {
+  SpillArray<HamtItem> items = name_order(directory);
+  InventoryWalk walk(inventory_);
+  for (HamtItem& item : items) {
+    walk.at(item.entry, inventory_[directory].subtree_end);
+    item.hash = murmur3_x64_64(inventory_.name(item.entry));
+  }
   std::sort(items.begin(), items.end(), [](const HamtItem& a, const HamtItem& b) {
     return a.hash != b.hash ? a.hash < b.hash : a.entry < b.entry;
   });
   return items;
 }
 
-Status BatchLayout::lay_out_hamt(EntryIndex directory, const std::vector<Child>& children, DirectoryLayout& layout) {
-  const std::vector<HamtItem> items = hamt_order(directory);
-  // Children by entry: both lists come from collect_children(), `children` in entry order.
-  const auto child_of = [&](EntryIndex entry) -> const Child& {
-    const auto position = std::lower_bound(children.begin(), children.end(), entry,
-                                           [](const Child& child, EntryIndex wanted) { return child.entry < wanted; });
-    PIECEWORK_DCHECK(position->entry == entry);
-    return *position;
-  };
-
-  std::vector<OpenShard> open;      // by level
-  std::vector<ShardLayout> closed;  // in reverse pre-order
+Status BatchLayout::lay_out_hamt(EntryIndex directory, DirectoryLayout& layout) {
+  const SpillArray<HamtItem> items = hamt_order(directory);
+  std::vector<OpenShard> open;                          // by level
+  PagedVector<ShardLayout> closed(inventory_.pages());  // in reverse pre-order
   for (size_t i = items.size(); i-- > 0;) {
     const uint64_t hash = items[i].hash;
     const int before = i > 0 ? common_levels(hash, items[i - 1].hash) : -1;
@@ -190,7 +171,7 @@ Status BatchLayout::lay_out_hamt(EntryIndex directory, const std::vector<Child>&
                               printable(inventory_.path(directory)), printable(inventory_.name(items[i].entry))));
     }
     while (static_cast<int>(open.size()) <= level) open.emplace_back(bucket_at(hash, static_cast<int>(open.size())));
-    const Child& child = child_of(items[i].entry);
+    const Child child = link_of(items[i].entry);
     open.back().add(bucket_at(hash, level), child.name, child.cid_bytes, child.tsize, child.class_id);
     ++open.back().entry_count;
     // Close every shard that no earlier entry shares.
@@ -219,31 +200,31 @@ Status BatchLayout::lay_out_hamt(EntryIndex directory, const std::vector<Child>&
 }
 
 Status BatchLayout::lay_out_directory(EntryIndex directory) {
-  std::vector<EntryIndex> entries;
-  collect_children(directory, entries);
-  std::vector<Child> children;
-  children.reserve(entries.size());
+  DirectoryLayout& layout = directory_layout(directory);
   uint64_t block_bytes = directory_data_bytes();
   uint64_t links_bytes = 0;
-  for (const EntryIndex entry : entries) {
-    const Child& child = children.emplace_back(link_of(entry));
+  DirectoryKey key('d');
+  for_each_child(directory, [&](EntryIndex entry) {
+    const Child child = link_of(entry);
     block_bytes += pb_link_bytes(child.cid_bytes, child.name.size(), child.tsize);
     links_bytes += child.name.size() + child.cid_bytes;
-  }
-  DirectoryLayout& layout = directory_layout(directory);
-  layout.entry_count = static_cast<uint32_t>(children.size());
+    layout.tsize += child.tsize;
+    key.add(-1, child.name, child.class_id);
+    ++layout.entry_count;
+  });
   const uint64_t measured = profile_.hamt_rule == HamtRule::kBlockBytes ? block_bytes : links_bytes;
-  if (measured > profile_.hamt_threshold_bytes && !children.empty()) {
-    return lay_out_hamt(directory, children, layout);
-  }
+  if (measured > profile_.hamt_threshold_bytes && layout.entry_count > 0) return lay_out_hamt(directory, layout);
   layout.block_bytes = static_cast<uint32_t>(block_bytes);
-  lay_out_flat(children, layout);
+  layout.tsize += block_bytes;
+  layout.child_count = layout.entry_count;
+  layout.class_id = key.class_id(classes_.table());
   return {};
 }
 
 // The directories inside each range, and before them those that begin before it and reach into it.
 void BatchLayout::collect_directories() {
   std::vector<EntryIndex> ancestors;
+  InventoryWalk walk(inventory_);
   EntryIndex seen_end = 0;  // what begins before this, and reaches further, is there already
   for (const EntryRange& range : ranges_) {
     PIECEWORK_CHECK(seen_end <= range.begin && range.begin < range.end && range.end <= inventory_.entry_count());
@@ -254,6 +235,7 @@ void BatchLayout::collect_directories() {
     }
     for (size_t i = ancestors.size(); i-- > 0;) directory_entries_.push_back(ancestors[i]);
     for (EntryIndex entry = range.begin; entry < range.end; ++entry) {
+      walk.at(entry, range.end);
       if (inventory_[entry].kind == EntryKind::kDirectory) directory_entries_.push_back(entry);
     }
     seen_end = range.end;
@@ -269,6 +251,7 @@ Result<BatchLayout> BatchLayout::compute(const Inventory& inventory, ContentClas
   // Children before parents.
   for (size_t i = layout.directory_entries_.size(); i-- > 0;) {
     PIECEWORK_TRY(layout.lay_out_directory(layout.directory_entries_[i]));
+    PIECEWORK_TRY(inventory.status());
   }
   return layout;
 }

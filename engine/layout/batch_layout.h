@@ -63,10 +63,12 @@ struct BatchContent {
   std::span<const FileNodePlace> external_nodes{};
 };
 
-// Thread-compatible. Holds references: the inventory and the classes outlive it.
+// Thread-compatible. Holds references: the inventory and the classes outlive it. Its memory comes from the inventory's
+// source of pages, whose status() tells of failures in emit() too.
 class BatchLayout {
  public:
-  // Pass one. Errors: kCorrupt (source) for names that no HAMT can hold: more than one with the same 64-bit hash.
+  // Pass one. Errors: those of the inventory's source of pages; kCorrupt (source) for names that no HAMT can hold: more
+  // than one with the same 64-bit hash.
   static Result<BatchLayout> compute(const Inventory& inventory, ContentClasses& classes, const Profile& profile,
                                      EntryRanges ranges);
 
@@ -77,7 +79,13 @@ class BatchLayout {
   friend class RecordEmitter;
 
   BatchLayout(const Inventory& inventory, ContentClasses& classes, const Profile& profile, EntryRanges ranges)
-      : inventory_(inventory), classes_(classes), profile_(profile), ranges_(std::move(ranges)) {}
+      : inventory_(inventory),
+        classes_(classes),
+        profile_(profile),
+        ranges_(std::move(ranges)),
+        directory_entries_(inventory.pages()),
+        directories_(inventory.pages()),
+        shards_(inventory.pages()) {}
 
   struct Child;  // an entry as its parent links it
   struct HamtItem {
@@ -87,13 +95,26 @@ class BatchLayout {
 
   void collect_directories();
   Status lay_out_directory(EntryIndex directory);
-  void lay_out_flat(const std::vector<Child>& children, DirectoryLayout& layout);
-  Status lay_out_hamt(EntryIndex directory, const std::vector<Child>& children, DirectoryLayout& layout);
+  Status lay_out_hamt(EntryIndex directory, DirectoryLayout& layout);
 
-  // The entries of `directory` that are in the batch, in name order.
-  void collect_children(EntryIndex directory, std::vector<EntryIndex>& children) const;
-  // The same sorted by hash, and the order of a HAMT's links.
-  std::vector<HamtItem> hamt_order(EntryIndex directory) const;
+  // The first entry of `directory` in the batch that is `entry` or stands behind it; the directory's end where there is
+  // none. REQUIRES: `entry` is a child of it, or its end.
+  EntryIndex child_from(EntryIndex directory, EntryIndex entry) const;
+  // Calls `visit` with the entries of `directory` that are in the batch, in name order.
+  template <class Visit>
+  void for_each_child(EntryIndex directory, Visit&& visit) const {
+    const EntryIndex end = inventory_[directory].subtree_end;
+    InventoryWalk walk(inventory_);
+    for (EntryIndex child = child_from(directory, directory + 1); child < end;
+         child = child_from(directory, inventory_[child].subtree_end)) {
+      walk.at(child, end);
+      visit(child);
+    }
+  }
+  // The same with their hashes, sorted by these: the order of a HAMT's links. REQUIRES: the directory is laid out, or
+  // its entries are counted.
+  SpillArray<HamtItem> hamt_order(EntryIndex directory) const;
+  SpillArray<HamtItem> name_order(EntryIndex directory) const;  // without hashes
   Child link_of(EntryIndex entry) const;
   DirectoryLayout& directory_layout(EntryIndex directory) { return directories_[directory_slot(directory)]; }
   const DirectoryLayout& directory_layout(EntryIndex directory) const {
@@ -106,9 +127,9 @@ class BatchLayout {
   ContentClasses& classes_;
   const Profile& profile_;
   EntryRanges ranges_;
-  PagedVector<EntryIndex, 1024> directory_entries_;  // those in the batch, ascending
-  PagedVector<DirectoryLayout, 1024> directories_;   // in the same order
-  PagedVector<ShardLayout, 1024> shards_;
+  PagedVector<EntryIndex> directory_entries_;  // those in the batch, ascending
+  PagedVector<DirectoryLayout> directories_;   // in the same order
+  PagedVector<ShardLayout> shards_;
 };
 
 }  // namespace piecework::engine

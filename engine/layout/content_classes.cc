@@ -18,14 +18,18 @@ Digest32 tagged_key(char tag, ByteSpan bytes) {
 
 }  // namespace
 
-size_t ClassTable::KeyHash::operator()(const Digest32& key) const noexcept { return load_le<uint64_t>(key.data()); }
-
 ClassId ClassTable::intern(const Digest32& key) {
-  const auto [position, inserted] = ids_.try_emplace(key, static_cast<ClassId>(ids_.size() + 1));
-  return position->second;
+  return ids_.insert({key, static_cast<ClassId>(ids_.size() + 1)}).first.id;
 }
 
-ContentClasses::ContentClasses(Dedup dedup) : dedup_(dedup), empty_file_class_(table_.intern(tagged_key('e', {}))) {}
+ContentClasses::ContentClasses(Dedup dedup, PageSource* pages)
+    : dedup_(dedup),
+      table_(pages),
+      empty_file_class_(table_.intern(tagged_key('e', {}))),
+      file_class_(pages),
+      content_index_(pages),
+      contents_(pages),
+      chunk_range_(pages) {}
 
 const Digest32* ContentClasses::content_digest(EntryIndex file) const {
   if (file >= content_index_.size() || content_index_[file] == 0) return nullptr;

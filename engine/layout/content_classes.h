@@ -8,12 +8,12 @@
 
 #include <cstdint>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
+#include "engine/memory/spill_map.h"
 #include "engine/plan/inventory.h"
-#include "engine/plan/paged_vector.h"
 #include "kernels/base/bytes.h"
+#include "kernels/base/endian.h"
 
 namespace piecework::engine {
 
@@ -26,20 +26,28 @@ inline constexpr ClassId kUnique = 0;
 // could be forged, and a forged match would put one user's file in the place of another's. Thread-compatible.
 class ClassTable {
  public:
+  explicit ClassTable(PageSource* pages = nullptr) : ids_(pages) {}
+
   ClassId intern(const Digest32& key);
   size_t class_count() const { return ids_.size(); }
 
  private:
-  struct KeyHash {
-    size_t operator()(const Digest32& key) const noexcept;
+  struct Slot {
+    bool is_empty() const { return id == kUnique; }
+    uint64_t hash() const { return load_be64(key.data()); }
+    bool has_key_of(const Slot& other) const { return key == other.key; }
+
+    Digest32 key{};
+    ClassId id = kUnique;
   };
-  std::unordered_map<Digest32, ClassId, KeyHash> ids_;
+  SpillMap<Slot> ids_;
 };
 
 // The classes of an inventory's files. Filled by engine/plan/find_duplicates; read by the layout. Thread-compatible.
 class ContentClasses {
  public:
-  explicit ContentClasses(Dedup dedup);
+  // Its memory comes from `pages` (null: just memory), which outlives it.
+  explicit ContentClasses(Dedup dedup, PageSource* pages = nullptr);
 
   Dedup dedup() const { return dedup_; }
   ClassTable& table() { return table_; }

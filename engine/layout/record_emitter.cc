@@ -1,7 +1,6 @@
 // Pass two of a layout: records in pre-order. First occurrences of a class are written, later ones are references.
 #include <algorithm>
 #include <bit>
-#include <unordered_map>
 #include <vector>
 
 #include "engine/codec/dag_cbor.h"
@@ -16,7 +15,11 @@ namespace piecework::engine {
 class RecordEmitter {
  public:
   RecordEmitter(BatchLayout& layout, RecordSink* sink, const BatchContent& content)
-      : layout_(layout), inventory_(layout.inventory_), sink_(sink), content_(content) {}
+      : layout_(layout),
+        inventory_(layout.inventory_),
+        sink_(sink),
+        content_(content),
+        class_index_(inventory_.pages()) {}
 
   LayoutTotals run() {
     const bool single_file = inventory_[0].kind != EntryKind::kDirectory;
@@ -32,10 +35,19 @@ class RecordEmitter {
   struct Frame {
     bool is_hamt = false;
     bool is_shadow = false;
-    std::vector<BatchLayout::HamtItem> items;  // in link order; hashes are used only where is_hamt
+    SpillArray<BatchLayout::HamtItem> items;  // in link order; hashes are used only where is_hamt
     size_t next_item = 0;
     size_t next_shard = 0;    // of the layout's shards
     size_t shadow_until = 0;  // items below a reference to a shard
+  };
+
+  struct ClassSlot {
+    bool is_empty() const { return class_id == kUnique; }
+    uint64_t hash() const { return class_id * 0x9E3779B97F4A7C15u; }  // classes are numbered from 1
+    bool has_key_of(const ClassSlot& other) const { return class_id == other.class_id; }
+
+    ClassId class_id = kUnique;
+    uint32_t class_index = 0;
   };
 
   void step() {
@@ -128,16 +140,7 @@ class RecordEmitter {
     frame.is_hamt = record.is_hamt;
     frame.is_shadow = shadow;
     frame.next_shard = directory.shard_begin;
-    frame.items = frame.is_hamt ? layout_.hamt_order(entry) : name_order(entry);
-  }
-
-  std::vector<BatchLayout::HamtItem> name_order(EntryIndex directory) {
-    layout_.collect_children(directory, children_);
-    std::vector<BatchLayout::HamtItem> items(children_.size());
-    std::transform(children_.begin(), children_.end(), items.begin(), [](EntryIndex child) {
-      return BatchLayout::HamtItem{0, child};
-    });
-    return items;
+    frame.items = frame.is_hamt ? layout_.hamt_order(entry) : layout_.name_order(entry);
   }
 
   void emit_symlink(EntryIndex entry, LayoutRecord record) {
@@ -251,12 +254,12 @@ class RecordEmitter {
   // First occurrence of a class in this batch: defines it. Later: a reference. Shadows only look up.
   void resolve_class(ClassId class_id, LayoutRecord& record) {
     if (class_id == kUnique) return;
-    const auto [position, first] = class_index_.try_emplace(class_id, next_class_index_);
+    const auto [slot, first] = class_index_.insert({class_id, next_class_index_});
     if (first) {
       PIECEWORK_CHECK(!record.is_shadow);
       ++next_class_index_;
     }
-    record.class_index = position->second;
+    record.class_index = slot.class_index;
     record.is_reference = !first && !record.is_shadow;
   }
 
@@ -281,9 +284,8 @@ class RecordEmitter {
   const BatchContent& content_;
   LayoutTotals totals_;
   std::vector<Frame> frames_;
-  std::vector<EntryIndex> children_;
   std::vector<NodeMark> marks_;
-  std::unordered_map<ClassId, uint32_t> class_index_;
+  SpillMap<ClassSlot> class_index_;
   uint32_t next_class_index_ = 1;
 };
 

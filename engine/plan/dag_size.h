@@ -9,9 +9,9 @@ namespace piecework::engine {
 // Adds up sections of one DAG; ends the walk past a limit. Thread-compatible.
 class DagSize : public DagVisitor {
  public:
-  // `batch`: blocks that count nothing; outlives the object.
-  DagSize(const CidMap& batch, uint64_t bytes_max, size_t blocks_max)
-      : batch_(batch), bytes_max_(bytes_max), blocks_max_(blocks_max) {}
+  // `batch`: blocks that count nothing; outlives the object, as `pages` does (null: just memory).
+  DagSize(const CidMap& batch, uint64_t bytes_max, size_t blocks_max, PageSource* pages = nullptr)
+      : own(pages), batch_(batch), bytes_max_(bytes_max), blocks_max_(blocks_max) {}
 
   bool is_known(const CidView& cid) override;
   bool wants_known() const override { return false; }

@@ -44,7 +44,7 @@ EntryRanges joined(const EntryRanges& a, const EntryRanges& b) {
 class Divider {
  public:
   Divider(const Inventory& inventory, ContentClasses& classes, const PlanOptions& options)
-      : inventory_(inventory), classes_(classes), options_(options) {
+      : inventory_(inventory), classes_(classes), options_(options), walk_(inventory), picks_(inventory.pages()) {
     collect_item_ends();
   }
 
@@ -126,9 +126,12 @@ class Divider {
   }
 
   // Of the entries and of the directories that reach into them and begin after what was picked before.
-  uint64_t estimate(EntryRange entries, EntryIndex picked_end) const {
+  uint64_t estimate(EntryRange entries, EntryIndex picked_end) {
     uint64_t bytes = 0;
-    for (EntryIndex entry = entries.begin; entry < entries.end; ++entry) bytes += estimate(entry);
+    for (EntryIndex entry = entries.begin; entry < entries.end; ++entry) {
+      walk_.at(entry, inventory_.entry_count());
+      bytes += estimate(entry);
+    }
     for (EntryIndex at = entries.begin; at > picked_end;) {
       at = inventory_.parent(at);
       if (at >= picked_end) bytes += estimate(at);
@@ -153,6 +156,7 @@ class Divider {
   EntryRanges picked_ranges(size_t pick_count) const {
     EntryRanges ranges;
     for (size_t i = 0; i < pick_count; ++i) {
+      picks_.walk_at(i);
       const EntryRange& entries = picks_[i].entries;
       if (!ranges.empty() && ranges.back().end == entries.begin)
         ranges.back().end = entries.end;
@@ -166,15 +170,22 @@ class Divider {
   Result<uint64_t> exact_bytes(size_t pick_count) {
     PIECEWORK_ASSIGN(BatchLayout layout,
                      BatchLayout::compute(inventory_, classes_, options_.profile, picked_ranges(pick_count)));
-    return layout.emit(nullptr).car_bytes;
+    const uint64_t car_bytes = layout.emit(nullptr).car_bytes;
+    PIECEWORK_TRY(inventory_.status());
+    return car_bytes;
   }
 
   // The last pick whose estimate is at most `target_bytes`, but at least `least`.
   size_t pick_below(uint64_t target_bytes, size_t least) const {
-    const auto after = std::upper_bound(picks_.begin(), picks_.end(), target_bytes,
-                                        [](uint64_t bytes, const Pick& pick) { return bytes < pick.estimated_bytes; });
-    const size_t index = static_cast<size_t>(after - picks_.begin());
-    return std::max(least, index == 0 ? 0 : index - 1);
+    size_t begin = 0;  // of what may be over the target; what is before is not
+    for (size_t end = picks_.size(); begin < end;) {
+      const size_t middle = begin + (end - begin) / 2;
+      if (picks_[middle].estimated_bytes <= target_bytes)
+        begin = middle + 1;
+      else
+        end = middle;
+    }
+    return std::max(least, begin == 0 ? 0 : begin - 1);
   }
 
   bool is_full(uint64_t car_bytes) const {
@@ -231,7 +242,7 @@ class Divider {
       if (is_full(bytes) && next == best + 1) break;  // one more small step
       at = next;
     }
-    picks_.resize(best + 1);
+    picks_.shrink_to(best + 1);
     return best_bytes;
   }
 
@@ -288,10 +299,11 @@ class Divider {
   const Inventory& inventory_;
   ContentClasses& classes_;
   const PlanOptions& options_;
+  InventoryWalk walk_;  // of the estimates
   std::vector<EntryIndex> item_ends_;
   EntryIndex divided_end_ = 0;  // of the last item that fits no piece: up to here every file is an item
   EntryRanges taken_;           // by the batches so far
-  std::vector<Pick> picks_;     // of the batch that is filled, ascending
+  PagedVector<Pick> picks_;     // of the batch that is filled, ascending
 };
 
 }  // namespace

@@ -16,7 +16,8 @@ namespace piecework::engine {
 
 // Batches by their first entries; together they cover the inventory, each entry once. Each has a CAR of at most
 // options.payload_bytes_max.
-// Errors: kInvalidArgument where a single file with its directories does not fit; those of BatchLayout::compute.
+// Errors: of the inventory's source of pages; kInvalidArgument where a single file with its directories does not fit;
+// those of BatchLayout::compute.
 Result<std::vector<EntryRanges>> divide_into_batches(const Inventory& inventory, ContentClasses& classes,
                                                     const PlanOptions& options);
 

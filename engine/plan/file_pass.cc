@@ -101,7 +101,9 @@ Status FilePass::run(const std::function<bool(EntryIndex)>& wanted, ReadListedFi
     size_t path_bytes;
   };
   std::vector<Open> open;  // the directories around the entry at hand
+  InventoryWalk walk(inventory_);
   for (EntryIndex entry = 0; entry < inventory_.entry_count(); ++entry) {
+    walk.at(entry, inventory_.entry_count());
     while (!open.empty() && open.back().end <= entry) open.pop_back();
     path.resize(open.empty() ? 0 : open.back().path_bytes);
     if (!path.empty()) path += '/';

@@ -20,8 +20,9 @@ struct DuplicateSearch {
   std::atomic<uint64_t>* read_bytes = nullptr;  // grows, for progress
 };
 
-// Reads what it must and returns the classes. Errors (source): a file that vanished, changed since it was listed, or
-// cannot be read; Error::path is its path in the packed tree. kCancelled.
+// Reads what it must and returns the classes, whose memory comes from where the inventory's does. Errors: of that; of
+// the source: a file that vanished, changed since it was listed, or cannot be read; Error::path is its path in the
+// packed tree. kCancelled.
 Result<ContentClasses> find_duplicates(const Inventory& inventory, const SourceSet& sources, const Profile& profile,
                                        const DuplicateSearch& search);
 

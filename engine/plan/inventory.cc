@@ -3,6 +3,12 @@
 #include "kernels/base/endian.h"
 
 namespace piecework::engine {
+namespace {
+
+// So few are read as they are touched: announcing takes longer.
+constexpr EntryIndex kFewEntries = 64;
+
+}  // namespace
 
 Entry& Inventory::add(std::string_view name, EntryKind kind, std::string_view target) {
   PIECEWORK_CHECK(entries_.size() < kEntryCountMax);
@@ -71,7 +77,7 @@ FilePart Inventory::file_part(EntryIndex index) const {
 }
 
 Inventory Inventory::copy(const std::function<bool(EntryIndex, Inventory&)>& replace) const {
-  Inventory copy;
+  Inventory copy(pages_);
   copy.sources = sources;
   copy.root_joins_sources = root_joins_sources;
   copy.skipped = skipped;
@@ -88,7 +94,9 @@ Inventory Inventory::copy(const std::function<bool(EntryIndex, Inventory&)>& rep
       copy.skipped[skipped_count].position = copy.entry_count();
     }
   };
+  InventoryWalk walk(*this);
   for (EntryIndex entry = 0; entry < entry_count(); ++entry) {
+    walk.at(entry, entry_count());
     end_of_entries(entry);
     if (replace(entry, copy)) continue;
     const Entry& record = entries_[entry];
@@ -123,6 +131,14 @@ std::string Inventory::path(EntryIndex index) const {
     path += name(below_root[i]);
   }
   return path;
+}
+
+void InventoryWalk::announce() const {
+  constexpr uint64_t kBytesTouched = 64;  // an entry, its parent and a usual name
+  inventory_.pages_->rest((end_ - begin_) * kBytesTouched);
+  if (end_ - begin_ < kFewEntries || inventory_.pages_->spilled_bytes() == 0) return;
+  inventory_.entries_.will_need(begin_, end_);
+  inventory_.arena_.will_need(inventory_[begin_].name_position, inventory_[end_ - 1].name_position);
 }
 
 }  // namespace piecework::engine

@@ -6,6 +6,7 @@
 // its *leaves*.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -13,7 +14,7 @@
 #include <vector>
 
 #include "engine/layout/file_shape.h"
-#include "engine/plan/paged_vector.h"
+#include "engine/memory/paged_vector.h"
 #include "kernels/base/bytes.h"
 #include "kernels/base/error.h"
 
@@ -81,6 +82,11 @@ struct KnownTotals {
 
 class Inventory {
  public:
+  // Its entries' memory comes from `pages` (null: just memory), which outlives it.
+  explicit Inventory(PageSource* pages = nullptr) : pages_(pages), entries_(pages), parents_(pages), arena_(pages) {}
+
+  // Where what is computed of the entries may lie too; may be null.
+  PageSource* pages() const { return pages_; }
   const Entry& operator[](EntryIndex index) const { return entries_[index]; }
   EntryIndex entry_count() const { return static_cast<EntryIndex>(entries_.size()); }
 
@@ -130,13 +136,43 @@ class Inventory {
   std::vector<SkippedItem> skipped;  // in walk order
   KnownTotals known;
 
+  // Everything so far lies where it should (PageSource::status).
+  Status status() const { return pages_ != nullptr ? pages_->status() : Status(); }
+
  private:
+  friend class InventoryWalk;
+
   Entry& add(std::string_view name, EntryKind kind, std::string_view target);
 
+  PageSource* pages_;
   PagedVector<Entry> entries_;
   PagedVector<EntryIndex> parents_;
   EntryIndex innermost_ = 0;  // of the open directories
   TextArena arena_;
+};
+
+// Said by whoever walks over entries in order: what does not lie in memory is then read ahead, and left behind again
+// (PageSource::rest). Thread-compatible; the inventory outlives it.
+class InventoryWalk {
+ public:
+  explicit InventoryWalk(const Inventory& inventory) : inventory_(inventory) {}
+
+  // The walk is at `entry`, and will not go to `end`. REQUIRES: entry < end <= entry_count().
+  void at(EntryIndex entry, EntryIndex end) {
+    if (inventory_.pages_ == nullptr || (begin_ <= entry && entry < end_)) return;
+    begin_ = entry;
+    end_ = std::min(end, entry + std::min(kAheadEntries, kEntryCountMax - entry));
+    announce();
+  }
+
+ private:
+  static constexpr EntryIndex kAheadEntries = 16384;
+
+  void announce() const;
+
+  const Inventory& inventory_;
+  EntryIndex begin_ = 0;  // of what was announced last
+  EntryIndex end_ = 0;
 };
 
 }  // namespace piecework::engine

@@ -46,7 +46,9 @@ class InventoryFilter {
     };
     std::vector<Open> open;  // the directories around the entry at hand
     std::string path;
+    InventoryWalk walk(inventory_);
     for (EntryIndex entry = 0; entry < inventory_.entry_count(); ++entry) {
+      walk.at(entry, inventory_.entry_count());
       while (!open.empty() && open.back().end <= entry) open.pop_back();
       path.resize(open.empty() ? 0 : open.back().path_bytes);
       if (!path.empty()) path += '/';
@@ -129,7 +131,10 @@ Result<Inventory> leave_out_known(Inventory inventory, const SourceSet& sources,
                                   const KnownSearch& search) {
   InventoryFilter filter(inventory, sources, items, search);
   PIECEWORK_TRY(filter.find());
-  return filter.known().item_count == 0 ? std::move(inventory) : filter.kept();
+  if (filter.known().item_count == 0) return inventory;
+  Inventory kept = filter.kept();
+  PIECEWORK_TRY(kept.status());
+  return kept;
 }
 
 KnownTotals leave_out_known_roots(std::vector<StoreSource>& sources, const KnownItems& items) {

@@ -14,6 +14,9 @@
 namespace piecework::engine {
 namespace {
 
+// Of the memory: what is known about entries and does not go to the scratch directory.
+constexpr uint64_t kPagesShare = 2;
+
 // An item that failed while the plan read it is left out of the next attempt.
 bool exclude_and_retry(const Error& error, ScanOptions& scan) {
   const bool source_error = error.side == ErrorSide::kSource && !error.path.empty();
@@ -116,7 +119,9 @@ Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& reque
     return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
                 "--roots, --one-item-per-piece, --partial and --all-blocks are for stores: a kubo repository or CARs");
   }
+  PageSource pages(request.scratch_path, request.memory_bytes / kPagesShare);
   ScanOptions scan;
+  scan.pages = &pages;
   scan.include_hidden = request.options.include_hidden;
   scan.on_error = request.on_source_error;
   scan.excluded_directories = request.excluded_directories;
@@ -152,6 +157,7 @@ Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& reque
     for (const EntryRanges& batch : batches) {
       PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(inventory, *classes, request.options.profile, batch));
       PIECEWORK_TRY(writer->add_batch(layout, {}, {.parts = parts_in(inventory, batch)}));
+      PIECEWORK_TRY(pages.status());
     }
     for (const SplitFile& file : split.files) PIECEWORK_TRY(add_join(*writer, join_of(split, file), request.options));
     return writer->finish(inventory, skipped_by_batch(inventory, batches));

@@ -8,6 +8,7 @@
 #include "engine/plan/known_items.h"
 #include "engine/plan/plan_file.h"
 #include "engine/plan/scan_sources.h"
+#include "kernels/base/units.h"
 
 namespace piecework::engine {
 
@@ -26,6 +27,7 @@ struct PlanRequest {
   KnownGrain known_grain = KnownGrain::kItem;  // that `known` was read with
   std::string roots_path;    // of stores: a list of roots; empty: what is pinned, or what a CAR's header names
   std::string scratch_path;  // a directory for what does not fit memory
+  uint64_t memory_bytes = 256 * kMiB;
   unsigned thread_count = 1;
   const std::atomic<bool>* stop = nullptr;
   std::function<void(std::string_view)> warning;  // one line for people; may be empty
@@ -39,6 +41,8 @@ Status check_known_grain(const SourceSet& sources, KnownGrain grain);
 // Writes the plan of `sources` to `path`, which must not exist. On an error the file may be left incomplete: the caller
 // removes it. With SourceErrorPolicy::kSkip what cannot be read is left out and listed in the summary. Where all that
 // there is is known, the plan has no batches; where there is nothing at all, that is an error (kNotFound).
+// Memory: what is known about entries, roots and blocks stays within half of request.memory_bytes, the rest of it goes
+// to an unnamed file in the scratch directory. The listing of one directory and the list of roots are always in memory.
 Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& request, const std::string& path);
 
 }  // namespace piecework::engine

@@ -12,6 +12,9 @@
 namespace piecework::engine {
 namespace {
 
+// Of the memory: an index of CARs, and one of links.
+constexpr uint64_t kIndexShare = 4;
+
 // What is kept of each comes to some 200 bytes while batches are filled.
 constexpr uint64_t kTopBlocksMax = 4'000'000;
 
@@ -77,7 +80,9 @@ Status OpenedStores::open_stores(const SourceSet& set, const PlanRequest& reques
   }
   if (cars.empty()) return {};
   PIECEWORK_ASSIGN(std::unique_ptr<CarStore> store,
-                   CarStore::open(std::move(cars), {.scratch_directory = request.scratch_path, .stop = request.stop}));
+                   CarStore::open(std::move(cars), {.scratch_directory = request.scratch_path,
+                                                    .index_memory_bytes = request.memory_bytes / kIndexShare,
+                                                    .stop = request.stop}));
   warnings = store->warnings();
   cars_ = store.get();
   stores_.push_back(std::move(store));
@@ -105,7 +110,9 @@ Status OpenedStores::take_roots(const SourceSet& set, const PlanRequest& request
 
 // What nothing links to, of CARs and, with --all-blocks, of repositories. All CARs are one store.
 Status OpenedStores::take_top_blocks(const SourceSet& set, const PlanRequest& request) {
-  const TopBlockOptions options{.scratch_directory = request.scratch_path, .stop = request.stop};
+  const TopBlockOptions options{.scratch_directory = request.scratch_path,
+                                .memory_bytes = request.memory_bytes / kIndexShare,
+                                .stop = request.stop};
   bool cars_are_done = false;
   for (uint32_t source = 0; source < sources.size(); ++source) {
     if (set.is_car(source) && cars_are_done) continue;

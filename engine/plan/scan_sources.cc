@@ -29,7 +29,7 @@ struct Level {
 class Walker {
  public:
   Walker(const SourceSet& sources, const ScanOptions& options)
-      : sources_(sources), options_(options), may_read_everything_(geteuid() == 0) {}
+      : sources_(sources), options_(options), may_read_everything_(geteuid() == 0), inventory_(options.pages) {}
 
   Result<Inventory> run() {
     inventory_.sources = sources_.sources();
@@ -113,6 +113,7 @@ class Walker {
     if (level.next_entry == level.listing.entry_count()) {
       inventory_.close_directory(level.index);
       levels_.pop_back();
+      PIECEWORK_TRY(inventory_.status());
       if (!levels_.empty()) {
         tree_path_.resize(levels_.back().path_bytes);
         source_path_.resize(levels_.back().source_bytes);

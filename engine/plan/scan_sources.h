@@ -20,12 +20,14 @@ struct ScanOptions {
   std::vector<std::pair<uint64_t, uint64_t>> excluded_directories;
   // Paths in the packed tree that are left out, sorted: items whose reading failed earlier, with the reason.
   std::vector<SkippedItem> excluded_items;
+  PageSource* pages = nullptr;  // of the inventory
   const std::atomic<bool>* stop = nullptr;
   std::atomic<uint64_t>* entries_seen = nullptr;
 };
 
 // Everything the sources hold, in walk order. Fifos, sockets and devices are never opened: they are listed as skipped.
-// Errors: of the source; kCancelled; kInvalidArgument for a file over FileShape::kFileBytesMax.
+// Errors: of the source; of the source of pages; kCancelled; kInvalidArgument for a file over
+// FileShape::kFileBytesMax.
 Result<Inventory> scan_sources(const SourceSet& sources, const ScanOptions& options);
 
 }  // namespace piecework::engine

@@ -34,7 +34,9 @@ class StoreDivider {
         options_(options),
         walk_(walk),
         is_taken_(items.dags.size()),
-        classes_(Dedup::kNone) {}
+        classes_(Dedup::kNone, items.inventory.pages()),
+        picks_(items.inventory.pages()),
+        blocks_(items.inventory.pages()) {}
 
   Result<StoreDivision> run() {
     StoreDivision division;
@@ -108,7 +110,8 @@ class StoreDivider {
   Status pick(size_t dag) {
     const bool is_first = picks_.empty();
     const uint64_t link_bytes = is_first ? 0 : link_estimate_bytes(dag);
-    DagSize size(blocks_, left_bytes() - link_bytes, kBlocksInBatchMax);
+    PIECEWORK_TRY(inventory_.status());
+    DagSize size(blocks_, left_bytes() - link_bytes, kBlocksInBatchMax, inventory_.pages());
     PIECEWORK_TRY(
         walk_stored_dag(*stores_.sources[dags_[dag].source].store, root_of(inventory_, dags_[dag]), {}, walk_, size));
     if (!size.fits()) {
@@ -160,7 +163,7 @@ class StoreDivider {
   // Everything in the CAR but the DAGs.
   Result<uint64_t> exact_directories_bytes() {
     if (is_bare()) {
-      return car_v1_header_bytes(inventory_[dags_[picks_.front().dag].entry].cid_bytes);
+      return car_v1_header_bytes(inventory_[dags_[picks_[0].dag].entry].cid_bytes);
     }
     PIECEWORK_ASSIGN(BatchLayout layout,
                      BatchLayout::compute(inventory_, classes_, options_.profile, picked_ranges()));
@@ -171,8 +174,11 @@ class StoreDivider {
   EntryRange range_of(size_t dag) const { return {dag == 0 ? 0 : dags_[dag - 1].entry + 1, dags_[dag].entry + 1}; }
 
   EntryRanges picked_ranges() const {
-    std::vector<size_t> dags;
-    for (const DagPick& picked : picks_) dags.push_back(picked.dag);
+    SpillArray<size_t> dags(inventory_.pages(), picks_.size());
+    for (size_t i = 0; i < picks_.size(); ++i) {
+      picks_.walk_at(i);
+      dags[i] = picks_[i].dag;
+    }
     std::sort(dags.begin(), dags.end());
     EntryRanges ranges;
     for (const size_t dag : dags) {
@@ -186,7 +192,7 @@ class StoreDivider {
   }
 
   const Inventory& inventory_;
-  const std::span<const PlannedDag> dags_;
+  const PagedVector<PlannedDag>& dags_;
   const OpenedStores& stores_;
   const PlanOptions& options_;
   const DagWalkOptions& walk_;
@@ -196,7 +202,7 @@ class StoreDivider {
 
   // Of the batch that is filled.
   bool is_oversized_ = false;  // its first DAG does not fit a piece
-  std::vector<DagPick> picks_;
+  PagedVector<DagPick> picks_;
   CidMap blocks_;
   uint64_t dags_bytes_ = 0;
   uint64_t directories_bytes_ = 0;           // laid out, and estimated for what was picked since

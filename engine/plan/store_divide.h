@@ -7,7 +7,6 @@
 #pragma once
 
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "engine/layout/batch_layout.h"
@@ -39,7 +38,7 @@ Cid root_of(const Inventory& inventory, const PlannedDag& dag);
 // What is divided; holds references.
 struct StoreItems {
   const Inventory& inventory;
-  std::span<const PlannedDag> dags;  // all of the inventory's, in its order
+  const PagedVector<PlannedDag>& dags;  // all of the inventory's, in its order
   const OpenedStores& stores;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "engine/layout/node_lengths.h"
 #include "engine/plan/dag_size.h"
@@ -14,6 +15,10 @@
 
 namespace piecework::engine {
 namespace {
+
+// Of the memory: what is known about roots and blocks and does not go to the scratch directory. As much is for the
+// index of CARs.
+constexpr uint64_t kPagesShare = 4;
 
 // A root that is larger than a piece.
 struct PlannedSplit {
@@ -44,6 +49,12 @@ class JoinedParts : public ExternalBlocks {
   KnownExternal& known_;
 };
 
+// A root of a source, and the beginning of its CID's text: all of it where the hash is SHA-256.
+struct NamedRoot {
+  char name[60] = {};
+  uint32_t index = 0;
+};
+
 class StorePlanner {
  public:
   StorePlanner(const SourceSet& sources, const OpenedStores& stores, const PlanRequest& request)
@@ -51,6 +62,7 @@ class StorePlanner {
         stores_(stores),
         request_(request),
         known_(request.known != nullptr ? &request.known->blocks() : nullptr),
+        pages_(request.scratch_path, request.memory_bytes / kPagesShare),
         walk_{.stop = request.stop, .allows_missing = request.options.partial} {
     if (request.known != nullptr && request.known_grain == KnownGrain::kBlock) walk_.external = &known_;
   }
@@ -73,7 +85,7 @@ class StorePlanner {
   // that is larger than its Tsize says is found out while dividing, and cut in another round.
   Result<std::vector<EntryRanges>> divide() {
     for (;;) {
-      inventory_ = Inventory();
+      inventory_ = Inventory(&pages_);
       dags_.clear();
       splits_.clear();
       PIECEWORK_TRY(take_inventory());
@@ -123,17 +135,38 @@ class StorePlanner {
     return {};
   }
 
+  // The order of a directory's entries; of equal ones the first.
+  SpillArray<NamedRoot> roots_by_name(const std::vector<Cid>& cids) {
+    SpillArray<NamedRoot> roots(&pages_, cids.size());
+    for (uint32_t i = 0; i < cids.size(); ++i) {
+      roots[i].index = i;
+      cids[i].text().copy(roots[i].name, sizeof roots[i].name);
+    }
+    const auto order = [&cids](const NamedRoot& a, const NamedRoot& b) {
+      const int names = std::memcmp(a.name, b.name, sizeof a.name);
+      if (names != 0 || cids[a.index] == cids[b.index]) return names;
+      return cids[a.index].text().compare(cids[b.index].text());
+    };
+    std::sort(roots.begin(), roots.end(), [&](const NamedRoot& a, const NamedRoot& b) { return order(a, b) < 0; });
+    const auto last = std::unique(roots.begin(), roots.end(),
+                                  [&](const NamedRoot& a, const NamedRoot& b) { return order(a, b) == 0; });
+    roots.shrink_to(static_cast<size_t>(last - roots.begin()));
+    return roots;
+  }
+
   // The source's only root, or a directory that names each root by its CID; nothing where it only lends blocks.
   Status add_source(uint32_t source, std::string_view name) {
-    std::vector<std::pair<std::string, const Cid*>> roots;  // by name: the order of a directory's entries
-    for (const Cid& root : stores_.sources[source].roots) roots.emplace_back(root.text(), &root);
-    std::sort(roots.begin(), roots.end());
-    const auto same_name = [](const auto& a, const auto& b) { return a.first == b.first; };
-    roots.erase(std::unique(roots.begin(), roots.end(), same_name), roots.end());
+    const std::vector<Cid>& cids = stores_.sources[source].roots;
+    const SpillArray<NamedRoot> roots = roots_by_name(cids);
     if (roots.empty()) return {};
-    if (roots.size() == 1 && !stores_.sources[source].lists_roots) return add_root(source, name, {}, *roots[0].second);
+    if (roots.size() == 1 && !stores_.sources[source].lists_roots) {
+      return add_root(source, name, {}, cids[roots[0].index]);
+    }
     const EntryIndex directory = inventory_.open_directory(name);
-    for (const auto& [text, root] : roots) PIECEWORK_TRY(add_root(source, text, text, *root));
+    for (const NamedRoot& root : roots) {
+      const std::string text = cids[root.index].text();
+      PIECEWORK_TRY(add_root(source, text, text, cids[root.index]));
+    }
     inventory_.close_directory(directory);
     return {};
   }
@@ -169,7 +202,7 @@ class StorePlanner {
     if (root.view().codec == kCodecDagPb && tsize < capacity_bytes() / 2) return true;
     const CidMap nothing;
     const uint64_t around_bytes = kDirectoriesBoundBytes + link_bound_bytes(root.bytes().size(), kNameBytesMax);
-    DagSize size(nothing, capacity_bytes() - std::min(capacity_bytes(), around_bytes), kBlocksInBatchMax);
+    DagSize size(nothing, capacity_bytes() - std::min(capacity_bytes(), around_bytes), kBlocksInBatchMax, &pages_);
     PIECEWORK_TRY(walk_stored_dag(store_of(source), root, {}, walk_, size));
     return size.fits();
   }
@@ -183,10 +216,10 @@ class StorePlanner {
   static constexpr size_t kNameBytesMax = 255;
 
   Status add_batch(PlanWriter& writer, const EntryRanges& ranges) {
-    StoredRecords records(walk_, opaque_);
+    StoredRecords records(walk_, opaque_, &pages_);
     BatchParts parts;
     for (const EntryRange& range : ranges) add_roots(writer, range, records, parts);
-    ContentClasses classes(Dedup::kNone);
+    ContentClasses classes(Dedup::kNone, &pages_);
     const bool is_bare = request_.options.one_item_per_piece && parts.empty();
     if (is_bare) return add_bare_batch(writer, ranges.back().end - 1, records, classes);
     PIECEWORK_ASSIGN(BatchLayout layout, BatchLayout::compute(inventory_, classes, request_.options.profile, ranges));
@@ -194,17 +227,28 @@ class StorePlanner {
   }
 
   void add_roots(const PlanWriter& writer, EntryRange range, StoredRecords& records, BatchParts& parts) {
-    const auto begins_before = [](const PlannedDag& dag, EntryIndex entry) { return dag.entry < entry; };
-    auto dag = std::lower_bound(dags_.begin(), dags_.end(), range.begin, begins_before);
-    for (; dag != dags_.end() && dag->entry < range.end; ++dag) {
-      const StoreSource& source = stores_.sources[dag->source];
-      records.add_root(root_of(inventory_, *dag), *source.store, source.file_sources, nullptr);
-      if (!dag->part) continue;
-      const PlannedSplit& split = splits_[dag->part->split];
-      const DagPart& part = split.dag.parts[dag->part->index];
+    for (size_t i = first_dag_from(range.begin); i < dags_.size() && dags_[i].entry < range.end; ++i) {
+      const PlannedDag& dag = dags_[i];
+      const StoreSource& source = stores_.sources[dag.source];
+      records.add_root(root_of(inventory_, dag), *source.store, source.file_sources, nullptr);
+      if (!dag.part) continue;
+      const PlannedSplit& split = splits_[dag.part->split];
+      const DagPart& part = split.dag.parts[dag.part->index];
       parts.push_back({item_path(split, part.name), item_path(split, part.path), part.cid});
       part_batches_.add(part.cid.bytes(), writer.batch_count());
     }
+  }
+
+  size_t first_dag_from(EntryIndex entry) const {
+    size_t begin = 0;
+    for (size_t end = dags_.size(); begin < end;) {
+      const size_t middle = begin + (end - begin) / 2;
+      if (dags_[middle].entry < entry)
+        begin = middle + 1;
+      else
+        end = middle;
+    }
+    return begin;
   }
 
   // One DAG by itself: its root is the piece's.
@@ -233,7 +277,7 @@ class StorePlanner {
       open.pop_back();
     }
     JoinedParts external(split.dag, part_batches_, known_);
-    StoredRecords records(walk_, opaque_);
+    StoredRecords records(walk_, opaque_, &pages_);
     records.add_root(split.root, store_of(split.source), stores_.sources[split.source].file_sources, &external);
     ContentClasses classes(Dedup::kNone);
     PIECEWORK_ASSIGN(BatchLayout layout,
@@ -244,6 +288,7 @@ class StorePlanner {
   Status write_batch(PlanWriter& writer, BatchLayout& layout, StoredRecords& records, BatchRole role) {
     PIECEWORK_TRY(writer.add_batch(layout, {.dags = &records}, std::move(role)));
     PIECEWORK_TRY(records.status());
+    PIECEWORK_TRY(pages_.status());
     left_out_.block_count += records.known().count();
     left_out_.block_bytes += std::min(records.known().bytes(), UINT64_MAX - left_out_.block_bytes);
     const PlannedBatch& batch = writer.last_batch();
@@ -276,10 +321,11 @@ class StorePlanner {
   const OpenedStores& stores_;
   const PlanRequest& request_;
   KnownExternal known_;
+  PageSource pages_;
   DagWalkOptions walk_;
   KnownTotals left_out_;  // the blocks
-  Inventory inventory_;
-  std::vector<PlannedDag> dags_;
+  Inventory inventory_{&pages_};
+  PagedVector<PlannedDag> dags_{&pages_};
   std::vector<PlannedSplit> splits_;
   std::vector<Cid> large_roots_;  // whose Tsize says less than they are
   CidMap part_batches_;           // the batch of each part

@@ -95,17 +95,24 @@ void KnownLeftOut::add(ByteSpan cid, uint64_t tsize) {
 
 void StoredRecords::add_root(const Cid& root, BlockStore& store, std::span<const uint32_t> file_sources,
                              ExternalBlocks* external) {
-  roots_.emplace(as_text(root.bytes()), Root{root, &store, file_sources, external});
+  const auto is_same = [&](const Origin& origin) {
+    return origin.store == &store && origin.file_sources.data() == file_sources.data() && origin.external == external;
+  };
+  auto origin = std::find_if(origins_.begin(), origins_.end(), is_same);  // few: one for each store
+  if (origin == origins_.end()) origin = origins_.insert(origin, {&store, file_sources, external});
+  roots_.add(root.bytes(), static_cast<uint64_t>(origin - origins_.begin()));
 }
 
 void StoredRecords::emit(ByteSpan cid, const LayoutRecord& link, RecordSink* sink, LayoutTotals& totals) {
   if (!status_) return;
-  const auto root = roots_.find(as_text(cid));
-  PIECEWORK_CHECK(root != roots_.end());
-  RecordVisitor visitor(written_, known_, opaque_, link, root->second.file_sources, sink, totals);
+  const std::optional<uint64_t> index = roots_.find(cid);
+  const auto root = decode_cid(cid);
+  PIECEWORK_CHECK(index.has_value() && root.has_value());
+  const Origin& origin = origins_[*index];
+  RecordVisitor visitor(written_, known_, opaque_, link, origin.file_sources, sink, totals);
   DagWalkOptions options = options_;
-  if (root->second.external != nullptr) options.external = root->second.external;
-  status_ = walk_stored_dag(*root->second.store, root->second.cid, link.name, options, visitor);
+  if (origin.external != nullptr) options.external = origin.external;
+  status_ = walk_stored_dag(*origin.store, Cid(*root), link.name, options, visitor);
 }
 
 }  // namespace piecework::engine

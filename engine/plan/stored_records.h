@@ -2,7 +2,7 @@
 // where it stands.
 #pragma once
 
-#include <map>
+#include <vector>
 
 #include "engine/layout/batch_layout.h"
 #include "engine/store/cid_map.h"
@@ -37,8 +37,9 @@ struct OpaqueBlocks {
 // Lives for one batch; emit() may run once for each root. Thread-compatible.
 class StoredRecords : public DagRecords {
  public:
-  // `opaque` grows by the batch's.
-  StoredRecords(const DagWalkOptions& options, OpaqueBlocks& opaque) : options_(options), opaque_(opaque) {}
+  // `opaque` grows by the batch's. Its memory comes from `pages` (null: just memory), which outlives it.
+  StoredRecords(const DagWalkOptions& options, OpaqueBlocks& opaque, PageSource* pages = nullptr)
+      : options_(options), opaque_(opaque), roots_(pages), written_(pages) {}
 
   // `file_sources`: see StoreSource. `external` outlives the object and says what is left out; null: options.external.
   void add_root(const Cid& root, BlockStore& store, std::span<const uint32_t> file_sources, ExternalBlocks* external);
@@ -48,8 +49,8 @@ class StoredRecords : public DagRecords {
   const KnownLeftOut& known() const { return known_; }
 
  private:
-  struct Root {
-    Cid cid;
+  // Where a root is walked.
+  struct Origin {
     BlockStore* store = nullptr;
     std::span<const uint32_t> file_sources;
     ExternalBlocks* external = nullptr;
@@ -57,8 +58,9 @@ class StoredRecords : public DagRecords {
 
   const DagWalkOptions& options_;
   OpaqueBlocks& opaque_;
-  std::map<std::string, Root, std::less<>> roots_;  // by the bytes of their CIDs
-  CidMap written_;                                  // offsets of sections in the CAR
+  std::vector<Origin> origins_;
+  CidMap roots_;    // indices of their origins
+  CidMap written_;  // offsets of sections in the CAR
   KnownLeftOut known_;
   Status status_;
 };
