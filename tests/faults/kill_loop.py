@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import harness  # noqa: E402
 
 STOP_SECONDS_MAX = 5
-PIECE_SIZE = "512MiB"
+PIECE_SIZE = "256MiB"  # less than a large file: it is cut into parts
 
 
 class Loop:
