@@ -17,17 +17,22 @@ namespace {
 constexpr size_t kBufferBytes = kMiB;
 constexpr int kPollMs = 200;
 
-// The bytes of one read; 0 at the end of the stream.
+Status check_stop(const std::atomic<bool>* stop, const std::string& name) {
+  if (stop == nullptr || !stop->load(std::memory_order_relaxed)) return {};
+  return fail(ErrorCode::kCancelled, ErrorSide::kInternal, fmt::format("stopped while reading {}", name));
+}
+
+// The bytes of one read; 0 at the end of the stream. A stop counts more than that end: what stops this process often
+// stops the one that writes the stream too, and half a stream is not its fault.
 Result<size_t> read_some(int descriptor, MutableByteSpan target, const std::string& name, const std::atomic<bool>* stop,
                          uint64_t offset_bytes) {
   for (;;) {
-    if (stop != nullptr && stop->load(std::memory_order_relaxed)) {
-      return fail(ErrorCode::kCancelled, ErrorSide::kInternal, fmt::format("stopped while reading {}", name));
-    }
+    PIECEWORK_TRY(check_stop(stop, name));
     pollfd waiting{descriptor, POLLIN, 0};
     const int ready_count = poll(&waiting, 1, kPollMs);
     if (ready_count == 0 || (ready_count < 0 && errno == EINTR)) continue;
     const ssize_t read_bytes = read(descriptor, target.data(), target.size());
+    if (read_bytes == 0) PIECEWORK_TRY(check_stop(stop, name));
     if (read_bytes >= 0) return static_cast<size_t>(read_bytes);
     if (errno == EINTR || errno == EAGAIN) continue;
     return tl::unexpected<Error>(errno_error_of(OperationKind::kRead, errno, ErrorSide::kSource, name, offset_bytes));

@@ -12,6 +12,8 @@ namespace piecework::engine {
 namespace {
 
 constexpr size_t kSystemPageBytes = 4096;
+// Pages that are given back stay mapped, up to so many: what needs one for a moment, time and again, gets the same.
+constexpr size_t kSparePages = 8;
 
 // Reserves disk space, so that no store into a mapping can fail.
 Status reserve(const io::File& file, uint64_t offset_bytes, uint64_t size_bytes) {
@@ -31,6 +33,10 @@ Status reserve(const io::File& file, uint64_t offset_bytes, uint64_t size_bytes)
 PageSource::PageSource(std::string scratch_directory, uint64_t memory_bytes)
     : scratch_directory_(std::move(scratch_directory)), memory_bytes_max_(memory_bytes) {}
 
+PageSource::~PageSource() {
+  for (const auto& [data, offset_bytes] : spare_) munmap(data, kPageBytes);
+}
+
 PageSource::Memory PageSource::take(size_t size_bytes, Access access) {
   const bool counts = size_bytes >= kPageBytes;
   if (counts && memory_bytes_ + size_bytes > memory_bytes_max_ && status_) {
@@ -47,6 +53,12 @@ PageSource::Memory PageSource::take_from(PageSource* source, size_t size_bytes, 
 }
 
 Result<PageSource::Memory> PageSource::take_from_file(size_t size_bytes, Access access) {
+  if (size_bytes == kPageBytes && access == Access::kScattered && !spare_.empty()) {
+    const auto [data, offset_bytes] = spare_.back();
+    spare_.pop_back();
+    spilled_bytes_ += kPageBytes;
+    return Memory(data, {this, kPageBytes, offset_bytes, access});
+  }
   if (!file_.is_open()) {
     PIECEWORK_ASSIGN(file_, io::make_scratch_file(scratch_directory_));
   }
@@ -64,7 +76,7 @@ Result<PageSource::Memory> PageSource::take_from_file(size_t size_bytes, Access 
   spilled_bytes_ += length_bytes;
   rest(length_bytes);
   mapped_.emplace(static_cast<char*>(data), length_bytes);
-  return Memory(static_cast<char*>(data), {this, length_bytes, offset_bytes});
+  return Memory(static_cast<char*>(data), {this, length_bytes, offset_bytes, access});
 }
 
 void PageSource::Release::operator()(char* data) const {
@@ -78,6 +90,10 @@ void PageSource::give_back(const Release& memory, char* data) {
     return;
   }
   spilled_bytes_ -= memory.size_bytes;
+  if (memory.size_bytes == kPageBytes && memory.access == Access::kScattered && spare_.size() < kSparePages) {
+    spare_.emplace_back(data, memory.file_offset_bytes);
+    return;
+  }
   mapped_.erase(data);
   munmap(data, memory.size_bytes);
   // Where the file system cannot do this, the space goes with the file.

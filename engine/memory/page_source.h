@@ -10,6 +10,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "io/file.h"
 #include "kernels/base/error.h"
@@ -27,8 +29,15 @@ class PageSource {
   // Gives `memory_bytes` of memory, then maps a file without a name in `scratch_directory`, made when it is needed.
   // About half of `memory_bytes` more is resident of that file; see rest().
   PageSource(std::string scratch_directory, uint64_t memory_bytes);
+  ~PageSource();
   PageSource(const PageSource&) = delete;
   PageSource& operator=(const PageSource&) = delete;
+
+  // How memory is looked at, should it lie in the file.
+  enum class Access : uint8_t {
+    kInOrder,    // mostly: the kernel reads ahead
+    kScattered,  // nothing is read but what is touched, or announced by will_need()
+  };
 
   // Frees or unmaps, and gives the disk space back.
   struct Release {
@@ -37,14 +46,9 @@ class PageSource {
     PageSource* source = nullptr;  // null where the memory counts towards no budget
     size_t size_bytes = 0;
     int64_t file_offset_bytes = -1;  // none
+    Access access = Access::kInOrder;
   };
   using Memory = std::unique_ptr<char[], Release>;
-
-  // How memory is looked at, should it lie in the file.
-  enum class Access : uint8_t {
-    kInOrder,    // mostly: the kernel reads ahead
-    kScattered,  // nothing is read but what is touched, or announced by will_need()
-  };
 
   // `size_bytes` of memory with no particular contents, for any type of usual alignment. Less than a page is never
   // counted or spilled: whoever takes that little has few of them at a time. Does not fail: where the scratch file
@@ -73,6 +77,7 @@ class PageSource {
   io::File file_;
   uint64_t file_bytes_ = 0;
   std::map<char*, size_t> mapped_;  // of the file, with their sizes
+  std::vector<std::pair<char*, int64_t>> spare_;  // mapped, in use by nobody; with their places in the file
   uint64_t spilled_bytes_ = 0;
   uint64_t touched_bytes_ = 0;  // since the last rest
   Status status_;

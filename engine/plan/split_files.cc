@@ -14,8 +14,9 @@ namespace {
 constexpr size_t kPartNameBytes = 20;
 // A part that has less left than this is full: going below a subtree for so little would only make an upper node of it.
 constexpr uint64_t kFullOneIn = 1000;
-// What a file's sections come to less than below a piece's capacity is far more than the directories above it.
-constexpr uint64_t kAboveBytesMax = 64 * kMiB;
+// The section of a directory with one link, whose name has at most 255 bytes; the header of a CAR.
+constexpr uint64_t kOneLinkBytesMax = 512;
+constexpr uint64_t kHeaderBytesMax = 128;
 
 // Cuts the file of one shape.
 class FileCutter {
@@ -66,7 +67,7 @@ class FileSplitter {
     if (inventory_[entry].kind != EntryKind::kFile) return false;
     const uint64_t bytes = FileShape(inventory_[entry].content_bytes, options_.profile).sections_bytes();
     if (bytes > options_.payload_bytes_max) return true;
-    if (bytes + kAboveBytesMax < options_.payload_bytes_max) return false;
+    if (bytes + above_bytes_max(entry) <= options_.payload_bytes_max) return false;
     const Result<uint64_t> exact = bytes_alone(entry, entry + 1);
     return exact && *exact > options_.payload_bytes_max;
   }
@@ -86,6 +87,13 @@ class FileSplitter {
   }
 
  private:
+  // What the CAR of one file has beside the file's sections: at most.
+  uint64_t above_bytes_max(EntryIndex entry) const {
+    uint64_t bytes = kHeaderBytesMax;
+    for (EntryIndex at = entry; at != 0; at = inventory_.parent(at)) bytes += kOneLinkBytesMax;
+    return bytes;
+  }
+
   // The CAR of one file and the directories above it.
   Result<uint64_t> bytes_alone(EntryIndex begin, EntryIndex end) {
     ContentClasses classes(Dedup::kNone);

@@ -258,6 +258,8 @@ class Limits(harness.TestCase):
             self.assertIn(b"140.0 MiB", self.check(finished, 0).err)
             finished = harness.run("pack", source, "--out", self.temp / "out", "--memory", "1GiB", wrapper=wrapper)
             self.assertIn(b"warning: --memory", self.check(finished, 0).err)
+        if harness.has_undefined_sanitizer():
+            return  # the sanitizers' own memory is more than the smaller group has
         with self.memory_group(48 << 20) as wrapper:
             finished = harness.run("pack", source, "--out", self.temp / "other", wrapper=wrapper)
             self.assertIn(b"control group", self.check(finished, 71).err)

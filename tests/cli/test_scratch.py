@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -13,21 +14,27 @@ import harness  # noqa: E402
 FILES = 40_000  # an inventory page and more
 
 
+def make_files(source):
+    """Many small files, equal ones among them, in one directory that is a HAMT and many that are not."""
+    for number in range(FILES):
+        folder = source / ("large" if number % 2 else f"small/{number % 500:03d}")
+        if number < 1000:
+            folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"file {number}").write_bytes(b"%d" % (number % 3000))
+
+
 class Scratch(harness.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = tempfile.TemporaryDirectory(prefix="piecework-")
+        cls.addClassCleanup(cls.shared.cleanup)
+        cls.source = Path(cls.shared.name) / "source"
+        make_files(cls.source)
+
     def setUp(self):
         super().setUp()
         self.scratch = self.temp / "scratch"
         self.scratch.mkdir()
-
-    def make_files(self):
-        """Many small files, equal ones among them, in one directory that is a HAMT and many that are not."""
-        source = self.temp / "source"
-        for number in range(FILES):
-            folder = source / ("large" if number % 2 else f"small/{number % 500:03d}")
-            if number < 1000:
-                folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"file {number}").write_bytes(b"%d" % (number % 3000))
-        return source
 
     def plan(self, *arguments, code=0, **options):
         finished = harness.run("plan", *arguments, "--json", **options)
@@ -38,7 +45,7 @@ class Scratch(harness.TestCase):
         self.assertEqual(list(self.scratch.iterdir()), [])
 
     def test_memory_decides_nothing(self):
-        source = self.make_files()
+        source = self.source
         for dedup in ("none", "files", "blocks"):
             for size in ("32GiB", "1MiB"):
                 flags = [source, "--dedup", dedup, "--piece-size", size, "--out"]
@@ -51,10 +58,12 @@ class Scratch(harness.TestCase):
                     self.assert_scratch_is_empty()
 
     def test_memory_decides_nothing_about_what_is_known(self):
-        source = self.make_files()
+        source = self.source
         first = self.temp / "first"
         self.pack(source, "--out", first, "--dedup", "none")
-        (source / "large/new").write_bytes(b"new")
+        new = source / "large/new"
+        new.write_bytes(b"new")
+        self.addCleanup(new.unlink)
         flags = [source, "--known", first, "--out"]
         usual = self.plan(*flags, self.temp / "usual").json()
         small = self.plan(*flags, self.temp / "small", "--memory", "1MiB", "--scratch", self.scratch).json()
@@ -76,7 +85,7 @@ class Scratch(harness.TestCase):
     def test_scratch_is_where_it_goes(self):
         if shutil.which("prlimit") is None:
             self.skipTest("needs prlimit")
-        source = self.make_files()
+        source = self.source
         # No file may grow to the first mebibyte, which is reserved for what does not fit; the plan is far below.
         finished = self.plan(source, "--dedup", "none", "--memory", "1MiB", "--scratch", self.scratch, "--out",
                              self.temp / "plan", code=73, wrapper=("prlimit", "--fsize=1000000"))

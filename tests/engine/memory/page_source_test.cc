@@ -5,7 +5,9 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <cstring>
 #include <numeric>
+#include <set>
 #include <unordered_map>
 
 #include "engine/memory/paged_vector.h"
@@ -58,6 +60,24 @@ TEST(PageSource, UsesTheFileOverTheBudgetOnly) {
   EXPECT_EQ(pages.spilled_bytes(), 0u) << "what was given back counts no longer";
   EXPECT_TRUE(pages.status());
   EXPECT_TRUE(std::filesystem::is_empty(directory.path())) << "the file has no name";
+}
+
+TEST(PageSource, PagesGivenBackAreGivenAgain) {
+  const TempDir directory;
+  PageSource pages(directory.path(), 0);
+  std::vector<PageSource::Memory> taken;
+  for (int i = 0; i < 20; ++i) taken.push_back(pages.take(kPageBytes, kScattered));
+  std::set<const char*> addresses;
+  for (const PageSource::Memory& memory : taken) addresses.insert(memory.get());
+  EXPECT_EQ(addresses.size(), 20u);
+  taken.clear();
+  EXPECT_EQ(pages.spilled_bytes(), 0u);
+  const PageSource::Memory again = pages.take(kPageBytes, kScattered);
+  EXPECT_TRUE(addresses.contains(again.get()));
+  std::memset(again.get(), 1, kPageBytes);
+  const PageSource::Memory larger = pages.take(2 * kPageBytes, kScattered);
+  std::memset(larger.get(), 2, 2 * kPageBytes);
+  EXPECT_EQ(again[kPageBytes - 1], 1);
 }
 
 TEST(PageSource, ContentsStayWhenTheyAreLeftBehind) {
