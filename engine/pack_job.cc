@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "engine/pack_plan.h"
+#include "engine/pack_planned.h"
 #include "engine/plan/check_sources.h"
 
 namespace piecework::engine {
@@ -25,17 +26,6 @@ Result<std::vector<uint32_t>> wanted_batches(const PackRequest& request, const P
   return batches;
 }
 
-// What a batch needs; `sources` of an existing plan are opened when the first batch needs them.
-struct BatchWork {
-  PlanReader& plan;
-  const std::string& plan_path;  // of an existing plan
-  std::optional<SourceSet>& sources;
-  const io::OutputDirectory& output;
-  io::Backend& backend;
-  const PackSettings& settings;
-  unsigned thread_count;
-};
-
 // A file or directory where the plan saw a store, or the other way round, cannot be read as planned.
 Status check_kinds(const std::vector<Source>& planned, const std::vector<Source>& found) {
   for (size_t i = 0; i < planned.size(); ++i) {
@@ -50,30 +40,26 @@ Status check_kinds(const std::vector<Source>& planned, const std::vector<Source>
 }
 
 // A batch that is done needs no source: asked again it says so even where the sources are gone.
-Result<PackedBatch> pack_unless_done(const BatchWork& work, const BatchStates& states, uint32_t batch,
-                                     PackObserver* observer) {
+Result<PackedBatch> pack_unless_done(const BatchWork& work, std::optional<SourceSet>& sources,
+                                     const BatchStates& states, uint32_t batch) {
   PIECEWORK_ASSIGN(std::optional<Receipt> receipt, states.done_receipt(batch));
   const PlanSummary& plan = work.plan.summary();
   if (receipt) {
     PIECEWORK_TRY(remove_leftovers(plan, batch, work.output));
     return PackedBatch{.receipt = std::move(*receipt), .was_done = true};
   }
-  if (!work.sources) {
+  if (!sources) {
     if (plan.sources.empty()) {
       return fail(ErrorCode::kCorrupt, ErrorSide::kConfig, "the plan names no source; make the plan again");
     }
-    PIECEWORK_ASSIGN(work.sources, SourceSet::open(plan.sources, plan.root_joins_sources));
-    PIECEWORK_TRY(check_kinds(plan.sources, work.sources->sources()));
+    PIECEWORK_ASSIGN(sources, SourceSet::open(plan.sources, plan.root_joins_sources));
+    PIECEWORK_TRY(check_kinds(plan.sources, sources->sources()));
   }
-  if (!work.plan_path.empty()) {
-    PIECEWORK_TRY(check_batch_sources(work.plan, batch, *work.sources, work.thread_count, work.settings.stop));
-    PIECEWORK_TRY(keep_plan(work.plan_path, plan, work.output));
-  }
-  if (observer != nullptr) observer->on_batch_started(plan.batches[batch]);
-  return pack_batch(work.plan, batch, *work.sources, work.output, work.backend, work.settings);
+  return pack_planned_batch(work, batch, *sources);
 }
 
-Status pack_batches(const BatchWork& work, const PackRequest& request, PackReport& report) {
+Status pack_batches(const BatchWork& work, std::optional<SourceSet>& sources, PackReport& report) {
+  const PackRequest& request = work.request;
   const PlanSummary& plan = work.plan.summary();
   PIECEWORK_ASSIGN(const std::vector<uint32_t> batches, wanted_batches(request, plan));
   if (request.observer != nullptr) request.observer->on_plan(plan, batches);
@@ -83,22 +69,17 @@ Status pack_batches(const BatchWork& work, const PackRequest& request, PackRepor
   PIECEWORK_ASSIGN(const BatchStates states,
                    BatchStates::open(request.output_path, plan.digest_text(), request.store_car));
   for (const uint32_t batch : batches) {
-    PIECEWORK_ASSIGN(PackedBatch packed, pack_unless_done(work, states, batch, request.observer));
+    PIECEWORK_ASSIGN(PackedBatch packed, pack_unless_done(work, sources, states, batch));
     const uint64_t payload_bytes = packed.receipt.payload_bytes;
     if (!packed.was_done) report.packed_bytes += payload_bytes - packed.resumed_bytes;
     if (request.progress != nullptr && packed.was_done) request.progress->planned_bytes -= payload_bytes;
     if (request.progress != nullptr && !packed.was_done) request.progress->finish_batch(payload_bytes);
     if (request.observer != nullptr) request.observer->on_batch_done(packed);
+    const std::vector<SkippedItem> left_out = left_out_of(packed.receipt, plan);
+    report.plan.skipped.insert(report.plan.skipped.end(), left_out.begin(), left_out.end());
     report.batches.push_back(std::move(packed));
   }
   return {};
-}
-
-// An item in parts is not skipped: some of them may be in pieces already.
-bool is_in_parts(const PlanSummary& plan, const std::string& path) {
-  return std::any_of(plan.batches.begin(), plan.batches.end(), [&path](const PlannedBatch& batch) {
-    return batch.role.is_join && batch.role.join_path == path;
-  });
 }
 
 // A job from its plan to its last receipt.
@@ -153,8 +134,7 @@ class PackJob {
 
  private:
   Status pack(PlanReader& plan, std::optional<SourceSet>& sources) {
-    return pack_batches({plan, request_.plan_path, sources, output_, backend_, settings_, request_.thread_count},
-                        request_, report_);
+    return pack_batches({plan, request_, output_, backend_, settings_}, sources, report_);
   }
 
   PackReport nothing_new(const ChosenPlan& plan) {
@@ -167,9 +147,8 @@ class PackJob {
   // A plan whose source failed is not gone on with where another can be made; else the error is the job's.
   Status leave_plan(const PlanChooser& chooser, const ChosenPlan& plan, const Error& error) {
     const bool is_source = error.side == ErrorSide::kSource && error.code != ErrorCode::kResourceExhausted;
-    const bool may_skip = request_.on_source_error == SourceErrorPolicy::kSkip && is_source && !error.path.empty() &&
-                          !is_in_parts(plan.summary, error.path);
-    if (!may_skip && !(is_source && plan.was_begun)) return tl::unexpected<Error>(error);
+    const bool is_skipped = request_.on_source_error == SourceErrorPolicy::kSkip && may_skip(error, plan.summary);
+    if (!is_skipped && !(is_source && plan.was_begun)) return tl::unexpected<Error>(error);
     if (!plan.open_name.empty()) PIECEWORK_TRY(chooser.give_up(plan));
     if (plan.was_begun) {
       if (request_.warning) {

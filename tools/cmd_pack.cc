@@ -222,7 +222,9 @@ void add_pack_command(CLI::App& app, Invocation& invocation) {
                                         .example = "piecework pack ~/sites --out pieces"});
   add_plan_flags(*command, flags->plan, true);
   for (const CLI::Option* option : command->get_options()) {
-    if (option->get_name().starts_with("--") && option->get_name() != "--help") flags->plan_options.push_back(option);
+    const std::string name = option->get_name();
+    const bool is_for_packing = name == "--help" || name == "--on-source-error" || name == "--scratch";
+    if (name.starts_with("--") && !is_for_packing) flags->plan_options.push_back(option);
   }
   command->add_option("--plan", flags->plan_path, "Pack batches of this plan instead of sources");
   command->add_option("--task", flags->task,

@@ -14,4 +14,12 @@ namespace piecework::engine {
 Status check_batch_sources(PlanReader& plan, uint32_t batch, const SourceSet& sources, unsigned thread_count,
                            const std::atomic<bool>* stop);
 
+// The same, but the files that fail are returned, ascending by path, with what is wrong. Errors: of the plan; of a file
+// in parts, which is not skipped: some of it may be in pieces already.
+Result<std::vector<SkippedItem>> find_failed_sources(PlanReader& plan, uint32_t batch, const SourceSet& sources,
+                                                     unsigned thread_count, const std::atomic<bool>* stop);
+
+// Whether an item that failed so may be left out of its batch.
+bool may_skip(const Error& error, const PlanSummary& plan);
+
 }  // namespace piecework::engine

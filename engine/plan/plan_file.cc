@@ -220,6 +220,19 @@ Result<std::unique_ptr<PlanReader>> PlanReader::open(const std::string& path) {
   return reader;
 }
 
+Result<std::unique_ptr<PlanReader>> PlanReader::open_stand_in(const std::string& path, const PlanSummary& plan,
+                                                              uint32_t batch,
+                                                              const std::vector<SkippedItem>& left_out) {
+  PIECEWORK_ASSIGN(std::unique_ptr<PlanReader> reader, open(path));
+  PlannedBatch stand_in = std::move(reader->summary_.batches.at(0));
+  stand_in.batch = batch;
+  reader->summary_ = plan;
+  reader->summary_.batches[batch] = std::move(stand_in);
+  reader->summary_.skipped.insert(reader->summary_.skipped.end(), left_out.begin(), left_out.end());
+  reader->stands_for_ = batch;
+  return reader;
+}
+
 Status PlanReader::read_summary(const std::string& path) {
   auto meta = database_.prepare("SELECT value FROM meta WHERE key = ?");
   if (!meta) return damaged(path, "this is not a plan file");
@@ -306,9 +319,9 @@ Status PlanReader::read_parts(const std::string& path) {
 }
 
 Result<BatchReader> PlanReader::read_batch(uint32_t batch) {
-  PIECEWORK_CHECK(batch < summary_.batches.size());
+  PIECEWORK_CHECK(stands_for_ ? batch == *stands_for_ : batch < summary_.batches.size());
   PIECEWORK_ASSIGN(Statement rows, database_.prepare("SELECT data FROM records WHERE batch = ? ORDER BY sequence"));
-  rows.bind(1, batch);
+  rows.bind(1, stands_for_ ? 0 : batch);
   return BatchReader(std::move(rows), summary_.batches[batch], summary_);
 }
 

@@ -75,6 +75,11 @@ class PlanReader {
   // Opens and checks the plan's digest against its batches'. Errors: kNotFound, kCorrupt (config).
   static Result<std::unique_ptr<PlanReader>> open(const std::string& path);
 
+  // Opens the plan of one batch that stands for `batch` of `plan`: its summary is that of `plan` with this batch, and
+  // `left_out` behind the skipped items; no other batch can be read.
+  static Result<std::unique_ptr<PlanReader>> open_stand_in(const std::string& path, const PlanSummary& plan,
+                                                           uint32_t batch, const std::vector<SkippedItem>& left_out);
+
   const PlanSummary& summary() const { return summary_; }
   // REQUIRES: batch < summary().batches.size(). The reader must not outlive this object.
   Result<BatchReader> read_batch(uint32_t batch);
@@ -87,6 +92,7 @@ class PlanReader {
 
   Database database_;
   PlanSummary summary_;
+  std::optional<uint32_t> stands_for_;  // the only batch: the file's batch 0
 };
 
 }  // namespace piecework::engine

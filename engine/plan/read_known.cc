@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <unordered_set>
 
 #include "engine/codec/cid.h"
 #include "engine/plan/file_cid.h"
@@ -39,15 +40,22 @@ bool is_row_of(const FileRow& row, const LayoutRecord& record, const std::string
 // What one batch adds to the items.
 class BatchItems {
  public:
-  BatchItems(const PlanSummary& plan, uint32_t batch, const std::vector<bool>& is_done, RecordWalk& walk,
+  BatchItems(const PlanSummary& plan, const Receipt& receipt, const std::vector<bool>& is_done, RecordWalk& walk,
              bool files_by_mtime, KnownItems& items)
-      : plan_(plan), batch_(batch), is_done_(is_done), walk_(walk), files_by_mtime_(files_by_mtime), items_(items) {}
+      : plan_(plan),
+        batch_(receipt.batch),
+        is_done_(is_done),
+        walk_(walk),
+        files_by_mtime_(files_by_mtime),
+        items_(items) {
+    for (const SkippedItem& item : receipt.skipped) skipped_.insert(item.path);
+  }
 
   Status read_records() {
     for (;;) {
       PIECEWORK_ASSIGN(const std::optional<LayoutRecord> record, walk_.next());
       if (!record) return {};
-      add(*record);
+      if (!is_skipped(*record)) add(*record);
     }
   }
 
@@ -78,6 +86,11 @@ class BatchItems {
                              record->kind == RecordKind::kFilePart;
       if (is_listed) return record;
     }
+  }
+
+  // Left out after the plan was made: the batch was packed without it.
+  bool is_skipped(const LayoutRecord& record) const {
+    return record.kind == RecordKind::kFile && !skipped_.empty() && skipped_.contains(walk_.path());
   }
 
   ItemPlace place() const {
@@ -119,6 +132,7 @@ class BatchItems {
   RecordWalk& walk_;
   bool files_by_mtime_;
   KnownItems& items_;
+  std::unordered_set<std::string> skipped_;
 };
 
 // The batches of a plan that are done and hold blocks of stores.
@@ -210,8 +224,10 @@ class DirectoryItems {
       if (batch.totals.external_count > 0) batches.with_external.push_back(batch.batch);
       PIECEWORK_ASSIGN(BatchReader records, (*reader)->read_batch(batch.batch));
       RecordWalk walk(std::move(records));
-      BatchItems batch_items(plan, batch.batch, is_done, walk, !request_.by_content, items_);
-      if (with_content) PIECEWORK_TRY(read_content(*receipts[batch.batch], batch_items));
+      BatchItems batch_items(plan, *receipts[batch.batch], is_done, walk, !request_.by_content, items_);
+      // Without some files a directory may be of another kind, and its rows in another order: then nothing is known.
+      const bool is_as_planned = left_out_of(*receipts[batch.batch], plan).empty();
+      if (with_content && is_as_planned) PIECEWORK_TRY(read_content(*receipts[batch.batch], batch_items));
       if (Status status = batch_items.read_records(); !status) return in_file(plan_path, std::move(status).error());
     }
     if (!holds_files) stores_.push_back(std::move(batches));

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
+
+#include "engine/record/json_text.h"
 
 namespace piecework::engine {
 namespace {
@@ -11,15 +13,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kFormat = 1;
 constexpr uint64_t kReceiptBytesMax = 256 * kMiB;  // skipped items are listed
-
-Json text_or_base64(std::string_view key, std::string_view text) {
-  Json object = Json::object();
-  if (is_utf8(text))
-    object[std::string(key)] = text;
-  else
-    object[fmt::format("{}_base64", key)] = base64(as_bytes(text));
-  return object;
-}
 
 Json sidecar_json(const SidecarContent& content) {
   return {{"content_bytes", content.content_bytes}, {"sha256", to_hex(content.sha256)}};
@@ -84,7 +77,7 @@ Result<Receipt> parse_receipt(std::string_view text, std::string_view name) {
     Receipt receipt;
     receipt.plan_digest = json.at("plan_digest").get<std::string>();
     receipt.batch = json.at("batch").get<uint32_t>();
-    for (const Json& source : json.at("sources")) receipt.source_names.push_back(source.value("name", std::string()));
+    for (const Json& source : json.at("sources")) receipt.source_names.push_back(text_of(source, "name"));
     receipt.piece_cid_v1 = json.at("piece_cid_v1").get<std::string>();
     receipt.piece_cid_v2 = json.at("piece_cid_v2").get<std::string>();
     receipt.root_cid = json.at("root_cid").get<std::string>();
@@ -94,11 +87,10 @@ Result<Receipt> parse_receipt(std::string_view text, std::string_view name) {
     receipt.file_count = json.at("file_count").get<uint64_t>();
     for (const Json& item : json.at("skipped")) {
       receipt.skipped.push_back(
-          {item.value("path", std::string()), item.at("reason").get<std::string>(), 0, receipt.batch});
+          {text_of(item, "path"), item.at("reason").get<std::string>(), 0, receipt.batch});
     }
     for (const Json& part : json.at("parts")) {
-      receipt.parts.push_back({part.value("path", std::string()), part.value("item_path", std::string()),
-                               part.at("cid").get<std::string>()});
+      receipt.parts.push_back({text_of(part, "path"), text_of(part, "item_path"), part.at("cid").get<std::string>()});
     }
     receipt.codec_guessed = json.value("codec_guessed", false);
     receipt.external_count = json.value("external_count", uint64_t{0});
@@ -156,6 +148,19 @@ Result<std::optional<Receipt>> read_receipt(const io::OutputDirectory& receipts,
                     printable(file->path()), receipt.batch, printable(receipt.plan_digest), batch, plan_digest));
   }
   return std::optional<Receipt>(std::move(receipt));
+}
+
+std::vector<SkippedItem> left_out_of(const Receipt& receipt, const PlanSummary& plan) {
+  std::vector<std::string> planned;
+  for (const SkippedItem& item : plan.skipped) {
+    if (item.batch == receipt.batch) planned.push_back(item.path);
+  }
+  std::sort(planned.begin(), planned.end());
+  std::vector<SkippedItem> left_out;
+  for (const SkippedItem& item : receipt.skipped) {
+    if (!std::binary_search(planned.begin(), planned.end(), item.path)) left_out.push_back(item);
+  }
+  return left_out;
 }
 
 }  // namespace piecework::engine

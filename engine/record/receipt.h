@@ -59,4 +59,7 @@ Result<std::optional<Receipt>> read_receipt(const io::OutputDirectory& receipts,
 Result<Receipt> read_receipt_file(const std::string& path);
 std::string receipt_name(uint32_t batch);
 
+// What a receipt names as skipped that the plan does not: left out when the batch was packed. Ascending by path.
+std::vector<SkippedItem> left_out_of(const Receipt& receipt, const PlanSummary& plan);
+
 }  // namespace piecework::engine

@@ -59,8 +59,13 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+namespace {
+
+constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+}  // namespace
+
 std::string base64(ByteSpan bytes) {
-  constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;
   text.reserve((bytes.size() + 2) / 3 * 4);
   for (size_t i = 0; i < bytes.size(); i += 3) {
@@ -73,6 +78,26 @@ std::string base64(ByteSpan bytes) {
     text += left > 2 ? kAlphabet[group & 63] : '=';
   }
   return text;
+}
+
+std::optional<std::string> bytes_of_base64(std::string_view text) {
+  std::string bytes;
+  bytes.reserve(text.size() / 4 * 3);
+  for (size_t i = 0; i < text.size(); i += 4) {
+    uint32_t group = 0;
+    size_t digits = 0;
+    for (const char digit : text.substr(i, 4)) {
+      const size_t value = digit == '=' ? 0 : kAlphabet.find(digit);
+      if (value == std::string_view::npos) return std::nullopt;
+      group = group << 6 | static_cast<uint32_t>(value);
+      digits += digit == '=' ? 0 : 1;
+    }
+    if (digits < 2) return std::nullopt;
+    for (size_t byte = 0; byte + 1 < digits; ++byte) bytes += static_cast<char>(group >> (16 - 8 * byte) & 0xFF);
+  }
+  // One text for any bytes: padding in its place, unused bits zero.
+  if (base64(as_bytes(bytes)) != text) return std::nullopt;
+  return bytes;
 }
 
 }  // namespace piecework

@@ -1,6 +1,7 @@
 // Text made of bytes that somebody else chose: names in messages, on terminals and in JSON.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,5 +17,7 @@ bool is_utf8(std::string_view text);
 
 // RFC 4648 base64 with padding.
 std::string base64(ByteSpan bytes);
+// And back; none where `text` is not what base64() gives for any bytes.
+std::optional<std::string> bytes_of_base64(std::string_view text);
 
 }  // namespace piecework

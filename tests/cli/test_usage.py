@@ -44,7 +44,7 @@ class Usage(harness.TestCase):
         self.assertFalse((self.temp / "out").exists())
 
     def test_what_decides_a_plan_comes_too_late_with_one(self):
-        for flags in (["--piece-size", "1MiB"], ["--on-source-error", "skip"], ["--roots", "r"], ["--partial"]):
+        for flags in (["--piece-size", "1MiB"], ["--dedup", "none"], ["--roots", "r"], ["--partial"]):
             with self.subTest(flags=flags):
                 finished = harness.run("pack", "--plan", "plan", "--all", "--out", self.temp / "out", *flags)
                 self.assertIn(f"{flags[0]} decides a plan", self.check(finished, 64).err.decode())

@@ -74,6 +74,8 @@ class Loop:
         try:
             _, message = process.communicate(timeout=self.chance.uniform(0.005, self.whole_seconds / 4))
         except subprocess.TimeoutExpired:
+            if number == signal.SIGTERM:
+                self.await_handlers(process)
             begin = time.monotonic()
             process.send_signal(number)
             _, message = process.communicate(timeout=600)
@@ -82,6 +84,16 @@ class Loop:
             return False
         self.check(process, 0)
         return True
+
+    @staticmethod
+    def await_handlers(process):
+        """While the program is still being loaded, a stop ends it like any other."""
+        while process.poll() is None:
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            caught = next((line for line in status.splitlines() if line.startswith("SigCgt:")), "SigCgt: 0")
+            if int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1:
+                return
+            time.sleep(0.001)
 
     def note(self, number, code, seconds, message):
         if code == -signal.SIGKILL:
