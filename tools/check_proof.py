@@ -97,11 +97,11 @@ def murmur(key):
         value = (value ^ value >> 33) * 0xC4CEB9FE1A85EC53 & mask
         return value ^ value >> 33
     for at in range(0, len(key), 16):
-        k1, k2 = (int.from_bytes(key[i:min(i + 8, len(key))], "little") for i in (at, at + 8))
-        h1, h2, is_whole = h1 ^ scramble(k1, c1, 31, c2), h2 ^ scramble(k2, c2, 33, c1), len(key) - at >= 16
-        if is_whole:
-            h1 = (scramble(h1, 1, 27, 1) + h2) * 5 + 0x52DCE729 & mask
-            h2 = (scramble(h2, 1, 31, 1) + h1) * 5 + 0x38495AB5 & mask
+        k1, k2 = (int.from_bytes(key[i:i + 8], "little") for i in (at, at + 8))
+        is_whole, h1 = len(key) - at >= 16, h1 ^ scramble(k1, c1, 31, c2)
+        h1 = (scramble(h1, 1, 27, 1) + h2) * 5 + 0x52DCE729 & mask if is_whole else h1
+        h2 ^= scramble(k2, c2, 33, c1)
+        h2 = (scramble(h2, 1, 31, 1) + h1) * 5 + 0x38495AB5 & mask if is_whole else h2
     h1 = (h1 ^ len(key)) + (h2 ^ len(key)) & mask
     return mix(h1) + mix(h1 + (h2 ^ len(key)) & mask) & mask
 
@@ -191,11 +191,16 @@ class Check:
 
     def read(self, path, at, count):
         if self.file[0] != path:
+            self.close()
             self.file = path, open(os.path.join(self.root, path) if path else self.root, "rb")
         self.file[1].seek(at)
         found = self.file[1].read(count)
         need(len(found) == count, "the data is too short")
         return found
+
+    def close(self):
+        if self.file[1]:
+            self.file[1].close()
 
     def use(self, piece):
         need(piece <= self.used, "pieces out of order")
@@ -334,6 +339,12 @@ class Check:
         need(edge.at == len(edge.data) and hashes.at == len(hashes.data), "more bytes or hashes than needed")
 
     def run(self):
+        try:
+            return self.check()
+        finally:
+            self.close()
+
+    def check(self):
         for piece, cid, names in self.claims:
             if piece is not None:
                 self.use(piece)
