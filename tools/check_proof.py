@@ -220,11 +220,12 @@ class Check:
         _, record, path, at = self.known[cid]
         need(max(len(record[2]), record[3], len(record[4])) <= BLOCK_MAX, "a block is too large")
         block = record[2] + self.read(path, at, record[3]) + record[4] if record[3] else record[2]
-        need(not is_new or function in HASHES and hashlib.new(HASHES[function], block).digest() == digest, "wrong digest")
+        if is_new:
+            need(function in HASHES and hashlib.new(HASHES[function], block).digest() == digest, "wrong digest")
         return block, record if is_new else None
 
     def walk(self, names, cid, item_path):
-        """From `cid` down `names`, then the item's DAG. On the stack: role, CID, path, place in the file, length, level."""
+        """From `cid` down `names`, then the item's DAG. On the stack: role, CID, path, place in file, length, level."""
         stack, paths, names = [("route", cid, item_path, 0, 0, 0)], set(), list(names)
         while stack:
             role, cid, path, at, size, level = stack.pop()
@@ -242,7 +243,7 @@ class Check:
             skip = 0 if kind != "shard" else len(f"{(1 << bits) - 1:X}")
             if role == "route":
                 need(kind in ("directory", "shard"), "no directory")
-                want, found = os.fsencode(names[0]), None
+                want, found = names[0], None
                 bucket = murmur(want) >> 64 - (level + 1) * bits & (1 << bits) - 1
                 for name, child, _ in links:
                     is_here = not skip or int(name[:skip], 16) == bucket
@@ -287,6 +288,8 @@ class Check:
         while path and path not in self.all_paths:
             self.all_paths.add(path)
             path = os.path.dirname(path)
+            around = os.path.join(self.root, path) if path else self.root
+            need(os.path.isdir(around) and not os.path.islink(around), "expected a directory")
 
     def check_piece(self, number):
         _, root, payload, height = self.pieces[number]

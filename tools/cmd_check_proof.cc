@@ -1,5 +1,5 @@
-// `piecework check-proof PROOF --data FILE`: do exactly these bytes lie in these pieces under these CIDs and paths? Needs
-// no CAR, no catalogue and no network. Exit code 65 where the answer is no.
+// `piecework check-proof PROOF --data FILE`: do exactly these bytes lie in these pieces under these CIDs and paths?
+// Needs no CAR, no catalogue and no network. Exit code 65 where the answer is no.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -121,7 +121,8 @@ void add_check_proof_command(CLI::App& app, Invocation& invocation) {
                                         .summary = "Check a proof against data, without CARs; 65: no",
                                         .example = "piecework check-proof b.proof --data b.txt"});
   command->add_option("PROOF", flags->proof_path, "A proof that prove made")->required();
-  command->add_option("--data", flags->data_path, "The file, range of a file, or directory that it is about")->required();
+  command->add_option("--data", flags->data_path, "The file, range of a file, or directory that it is about")
+      ->required();
   command->add_option("--piece", flags->piece, "Say no unless it is about this piece alone")->type_name("PIECE_CID_V2");
   command->add_option("--cid", flags->cid, "Say no unless it is about this CID")->type_name("CID");
   add_json_flag(*command, flags->json);

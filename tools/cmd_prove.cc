@@ -1,4 +1,5 @@
-// `piecework prove PATH|CID --pieces DIR --out PROOF`: a proof that a file, a range of one, or a directory lies in pieces.
+// `piecework prove PATH|CID --pieces DIR --out PROOF`: a proof that a file, a range of one, or a directory lies in
+// pieces.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -59,7 +60,8 @@ Status print_prove_json(const ProveFlags& flags, const engine::BuiltProof& built
 Status print_prove_text(const ProveFlags& flags, const engine::BuiltProof& built) {
   std::string text;
   for (const engine::ProvenItem& item : built.items) {
-    text += fmt::format("item   {}{}\n", item.cid.text(), item.has_path ? fmt::format("  '{}'", printable(item.path)) : "");
+    const std::string path = item.has_path ? fmt::format("  '{}'", printable(item.path)) : "";
+    text += fmt::format("item   {}{}\n", item.cid.text(), path);
   }
   for (const std::string& piece : built.piece_cids_v2) text += fmt::format("piece  {}\n", piece);
   text += fmt::format("proof  {} ({})\n", printable(flags.out_path), format_bytes(built.bytes.size()));

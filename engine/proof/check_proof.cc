@@ -165,14 +165,20 @@ class ProofCheck : public ProofWalkClient {
       case ProofNodeKind::kHamtShard:
         if (entry.kind != ProofDataKind::kDirectory) return differs("a directory");
     }
-    add_path(*step.path);
     if (step.is_item) add_item(step);
-    return {};
+    return add_path(*step.path);
   }
 
   // The entry and the directories around it.
-  void add_path(std::string path) {
-    while (!path.empty() && paths_.insert(path).second) path.resize(path.find('/') == path.npos ? 0 : path.rfind('/'));
+  Status add_path(std::string path) {
+    while (!path.empty() && paths_.insert(path).second) {
+      path.resize(path.find('/') == path.npos ? 0 : path.rfind('/'));
+      PIECEWORK_ASSIGN(const ProofDataEntry around, data_.entry(path));
+      if (around.kind != ProofDataKind::kDirectory) {
+        return no(fmt::format("the data's '{}': expected a directory", printable(path)));
+      }
+    }
+    return {};
   }
 
   void add_item(const ProofStep& step) {
@@ -262,8 +268,8 @@ class ProofCheck : public ProofWalkClient {
   }
 
   Status read_payload(const std::vector<PayloadSpan>& spans, MutableByteSpan target, uint64_t offset_bytes) {
-    auto span = std::upper_bound(spans.begin(), spans.end(), offset_bytes,
-                                 [](uint64_t at, const PayloadSpan& s) { return at < s.offset_bytes + s.length_bytes; });
+    const auto ends_behind = [](uint64_t at, const PayloadSpan& s) { return at < s.offset_bytes + s.length_bytes; };
+    auto span = std::upper_bound(spans.begin(), spans.end(), offset_bytes, ends_behind);
     while (!target.empty()) {
       PIECEWORK_CHECK(span != spans.end() && span->offset_bytes <= offset_bytes);  // ProofTree asks for these only
       const uint64_t skip_bytes = offset_bytes - span->offset_bytes;

@@ -184,12 +184,10 @@ Result<std::optional<PieceSet::Place>> PieceSet::find_in(const Cid& cid, size_t 
 }
 
 Result<std::optional<PieceSet::Place>> PieceSet::find(const Cid& cid, size_t preferred) {
-  const std::vector<bool> was_open = [this] {
-    std::vector<bool> open;
-    for (const auto& piece : opened_) open.push_back(piece != nullptr);
-    return open;
-  }();
   PIECEWORK_ASSIGN(std::optional<Place> place, find_in(cid, preferred));
+  if (place) return place;
+  std::vector<bool> was_open;
+  for (const auto& piece : opened_) was_open.push_back(piece != nullptr);
   for (size_t pass = 0; pass < 2 && !place; ++pass) {
     for (size_t piece = 0; piece < records_.size() && !place; ++piece) {
       if (piece == preferred || was_open[piece] != (pass == 0)) continue;

@@ -1,7 +1,7 @@
 // From what a user names, a path or a CID, to the items that a proof is about: which CIDs, below which pieces' roots.
 //
-// A file is one item. A directory may have a part in each of many pieces; where parts of larger files stand in it, which
-// are no files of the directory, its other entries are items by themselves.
+// A file is one item. A directory may have a part in each of many pieces; where parts of larger files stand in it,
+// which are no files of the directory, its other entries are items by themselves.
 #pragma once
 
 #include <memory>

@@ -30,7 +30,7 @@ class ProofData {
   virtual Result<std::optional<std::string>> first_beside(const std::set<std::string>& paths) = 0;
 };
 
-// A file system's. Nothing outside `root` is read: symlinks are not followed, but `root` itself may lie behind some.
+// A file system's. Nothing outside `root` is read: symlinks are not followed, nor is `root` where it is one.
 // Thread-compatible; keeps the file open that was read last.
 class FileTreeData : public ProofData {
  public:

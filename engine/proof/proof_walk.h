@@ -1,5 +1,5 @@
-// The order in which a proof's blocks are come to: from each claim's root down its path to the item, then the item's DAG
-// depth first, children in stored order. Who makes a proof and who checks it go the same way.
+// The order in which a proof's blocks are come to: from each claim's root down its path to the item, then the item's
+// DAG depth first, children in stored order. Who makes a proof and who checks it go the same way.
 //
 // Of a range only the blocks are visited that hold bytes of it. An identity CID is a block like others.
 #pragma once
