@@ -57,7 +57,7 @@ class CheckProofTest : public ::testing::TestWithParam<const char*> {
   TempDir temp_;
 };
 INSTANTIATE_TEST_SUITE_P(Profiles, CheckProofTest, ::testing::Values("unixfs-v1-2025", "unixfs-v0-2015"),
-                         [](const auto& info) { return std::string(info.param).substr(7, 2); });
+                         [](const auto& profile) { return std::string(profile.param).substr(7, 2); });
 
 TEST_P(CheckProofTest, SaysYesToWhatIsRightAndTellsWhatItIs) {
   for (const size_t size : kSizes) {
