@@ -149,7 +149,7 @@ class Check:
     """A proof and the data; run() raises No, or returns the piece CIDs."""
 
     def __init__(self, proof, root):
-        reader = self.reader = Reader(proof)
+        reader = self.reader = Reader(proof[:-8])
         self.root, self.file = os.fsencode(root), (None, None)
         need(reader.raw(8) == b"PWPROOF1", "no proof")
         self.has_range = self.flag()
@@ -158,7 +158,8 @@ class Check:
         self.claims, self.records = reader.list_of(self.read_claim, 1), reader.list_of(self.read_record)
         self.rests = [(reader.counted(), reader.raw(32 * reader.number())) for _ in self.pieces]
         keys = [(names, cid) for _, cid, names in self.claims]
-        need(reader.at == len(proof) and self.begin < self.end, "bytes behind its end, or an empty range")
+        need(reader.at == len(proof) - 8 and self.begin < self.end, "bytes behind its end, or an empty range")
+        need(proof[-8:] == hashlib.sha256(proof[:-8]).digest()[:8], "its seal is broken: it was damaged")
         need(all(a < b for a, b in zip(keys, keys[1:])), "claims out of order")
         need(all(claim[0] is not None for claim in self.claims) or len(keys) == 1 and not self.base, "bad claims")
         need(not self.has_range or len(keys) == 1 and not keys[0][0], "a range of several items")

@@ -12,6 +12,7 @@
 #include "engine/codec/piece_cid.h"
 #include "engine/restore/verify_names.h"
 #include "kernels/base/varint.h"
+#include "kernels/sha256/sha256.h"
 
 namespace piecework::engine {
 namespace {
@@ -227,11 +228,18 @@ std::vector<uint8_t> encode_proof(const Proof& proof) {
     writer.number(piece.boundary_hashes.size() / kDigestBytes);
     writer.raw(piece.boundary_hashes);
   }
-  return writer.take();
+  std::vector<uint8_t> bytes = writer.take();
+  seal_proof(bytes);
+  return bytes;
+}
+
+void seal_proof(std::vector<uint8_t>& body) {
+  const Digest32 digest = kernels::sha256(body);
+  body.insert(body.end(), digest.begin(), digest.begin() + kProofSealBytes);
 }
 
 Result<Proof> decode_proof(ByteSpan bytes) {
-  Reader reader(bytes);
+  Reader reader(bytes.first(bytes.size() - std::min(bytes.size(), kProofSealBytes)));
   PIECEWORK_ASSIGN(const ByteSpan magic, reader.raw(kMagic.size(), "its first bytes"));
   if (as_text(magic) != kMagic) return reader.corrupt("expected \"PWPROOF1\"");
   Proof proof;
@@ -239,6 +247,10 @@ Result<Proof> decode_proof(ByteSpan bytes) {
   PIECEWORK_ASSIGN(proof.base, reader.names());
   PIECEWORK_TRY(read_body(reader, proof));
   if (!reader.at_end()) return reader.corrupt("bytes behind its end");
+  const Digest32 digest = kernels::sha256(bytes.first(bytes.size() - kProofSealBytes));
+  if (!std::ranges::equal(bytes.last(kProofSealBytes), ByteSpan(digest).first(kProofSealBytes))) {
+    return reader.corrupt("its last 8 bytes are not those of its digest: it was damaged");
+  }
   PIECEWORK_TRY(check_fields(proof, reader));
   return proof;
 }

@@ -56,7 +56,12 @@ struct Proof {
   std::vector<ProofRecord> records;  // in the order in which check_proof comes to them
 };
 
+// The last bytes of a proof: the first of the SHA-256 of those before. They tell damage, and prove nothing.
+inline constexpr size_t kProofSealBytes = 8;
+
 std::vector<uint8_t> encode_proof(const Proof& proof);
+// Appends the seal of `body`.
+void seal_proof(std::vector<uint8_t>& body);
 
 // Refuses whatever encode_proof does not write. Memory grows with `bytes` only. Errors: kCorrupt (source).
 Result<Proof> decode_proof(ByteSpan bytes);

@@ -266,8 +266,10 @@ class Prove(harness.TestCase):
                 changed[place] ^= 1 << chance.randrange(8)
                 data.write_bytes(changed)
             else:
-                place = chance.randrange(len(proof))
+                place = chance.randrange(len(proof) - 8)
                 proof[place] ^= 1 << chance.randrange(8)
+                self.assertFalse(says_yes(bytes(proof), data), (case, name, flags, place))
+                proof[-8:] = check_proof.hashlib.sha256(proof[:-8]).digest()[:8]
             self.assertFalse(says_yes(bytes(proof), data), (case, name, flags, place))
 
 

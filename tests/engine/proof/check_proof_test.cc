@@ -54,6 +54,12 @@ class CheckProofTest : public ::testing::TestWithParam<const char*> {
                        bytes.begin() + static_cast<ptrdiff_t>(range->end_bytes)});
   }
 
+  // The seal is there for damage: what a proof shows does not rest on it.
+  static void reseal(std::vector<uint8_t>& proof) {
+    proof.resize(proof.size() - kProofSealBytes);
+    seal_proof(proof);
+  }
+
   TempDir temp_;
 };
 INSTANTIATE_TEST_SUITE_P(Profiles, CheckProofTest, ::testing::Values("unixfs-v1-2025", "unixfs-v0-2015"),
@@ -87,6 +93,9 @@ TEST_P(CheckProofTest, SaysNoWhereAnyByteIsAnother) {
     std::vector<uint8_t> changed = proof;
     changed[at] ^= static_cast<uint8_t>(1u << at % 8);
     EXPECT_FALSE(check_proof(changed, data).has_value()) << at;
+    if (at >= proof.size() - kProofSealBytes) continue;
+    reseal(changed);
+    EXPECT_FALSE(check_proof(changed, data).has_value()) << "sealed, " << at;
   }
   for (size_t at = 0; at < data.bytes().size(); ++at) {
     data.bytes()[at] ^= 1;
@@ -111,6 +120,28 @@ TEST_P(CheckProofTest, RandomItemsRangesAndChanges) {
     const size_t place = random() % changed.size();
     changed[place] ^= static_cast<uint8_t>(1 + random() % 255);
     EXPECT_FALSE(check_proof(proof, data).has_value()) << i << ", byte " << place;
+    if (&changed == &proof && place >= proof.size() - kProofSealBytes) continue;
+    reseal(proof);
+    EXPECT_FALSE(check_proof(proof, data).has_value()) << i << ", sealed, byte " << place;
+  }
+}
+
+TEST_P(CheckProofTest, SaysNoWhereAnyByteOfAProofOverPiecesIsAnother) {
+  const auto packed = testing::run_piecework({"pack", temp_ / "source", "--out", temp_ / "small", "--profile",
+                                              GetParam(), "--chunk-size", "256", "--max-links", "3", "--piece-size",
+                                              "4KiB"});
+  ASSERT_EQ(packed.exit_code, 0) << packed.standard_error;
+  DirectoryLocator locator(temp_ / "small");
+  const auto built = build_proof({"d", {}}, locator);
+  ASSERT_TRUE(built.has_value()) << built.error().message;
+  EXPECT_GT(built->piece_cids_v2.size(), 2u);
+  auto data = FileTreeData::open(temp_ / "source/d");
+  ASSERT_TRUE(check_proof(built->bytes, *data).has_value());
+  for (size_t at = 0; at + kProofSealBytes < built->bytes.size(); at += 3) {
+    std::vector<uint8_t> changed = built->bytes;
+    changed[at] ^= static_cast<uint8_t>(1u << at % 8);
+    reseal(changed);
+    EXPECT_FALSE(check_proof(changed, *data).has_value()) << at;
   }
 }
 

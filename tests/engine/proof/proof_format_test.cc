@@ -52,8 +52,13 @@ TEST_F(ProofFormatTest, RefusesCutAndLongerOnes) {
   std::vector<uint8_t> encoded = encode_proof(proof_);
   for (size_t length = 0; length < encoded.size(); ++length) {
     EXPECT_FALSE(decode_proof(ByteSpan(encoded).first(length)).has_value()) << length;
+    std::vector<uint8_t> sealed(encoded.begin(), encoded.begin() + static_cast<ptrdiff_t>(length));
+    seal_proof(sealed);
+    EXPECT_EQ(decode_proof(sealed).has_value(), length + kProofSealBytes == encoded.size()) << length;
   }
+  encoded.resize(encoded.size() - kProofSealBytes);
   encoded.push_back(0);
+  seal_proof(encoded);
   EXPECT_FALSE(decode_proof(encoded).has_value());
 }
 
@@ -63,6 +68,9 @@ TEST_F(ProofFormatTest, ReadsOrRefusesEveryFlip) {
     for (unsigned bit = 0; bit < 8; ++bit) {
       std::vector<uint8_t> changed = encoded;
       changed[at] ^= static_cast<uint8_t>(1u << bit);
+      EXPECT_FALSE(decode_proof(changed).has_value()) << at;
+      changed.resize(encoded.size() - kProofSealBytes);
+      seal_proof(changed);
       const Result<Proof> decoded = decode_proof(changed);
       if (!decoded) continue;
       EXPECT_EQ(encode_proof(*decoded), changed) << at;
@@ -72,8 +80,10 @@ TEST_F(ProofFormatTest, ReadsOrRefusesEveryFlip) {
 
 TEST_F(ProofFormatTest, RefusesVarintsThatAreNotMinimal) {
   std::vector<uint8_t> encoded = encode_proof(proof_);
-  encoded.insert(encoded.begin() + 9, 0x82);  // the number of names of the base: 2, as 82 00
-  encoded[10] = 0x00;
+  encoded.resize(encoded.size() - kProofSealBytes);
+  encoded[9] = 0x82;  // the number of names of the base: 2, as 82 00
+  encoded.insert(encoded.begin() + 10, 0x00);
+  seal_proof(encoded);
   EXPECT_FALSE(decode_proof(encoded).has_value());
 }
 
