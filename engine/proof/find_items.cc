@@ -122,10 +122,10 @@ Status add_items(PieceSet& pieces, size_t piece, const std::vector<std::string>&
 
 // Files: one item, wherever it lies. Directories: each piece's part of it, equal ones once.
 Status choose_items(PieceSet& pieces, const std::vector<std::string>& names, std::vector<FoundItem>& items) {
-  std::ranges::stable_sort(items, {}, &FoundItem::path);
-  const auto [end, last] = std::ranges::unique(
-      items, [](const FoundItem& a, const FoundItem& b) { return a.path == b.path && a.cid == b.cid; });
-  items.erase(end, last);
+  std::stable_sort(items.begin(), items.end(),
+                   [](const FoundItem& a, const FoundItem& b) { return a.path < b.path; });
+  const auto is_equal = [](const FoundItem& a, const FoundItem& b) { return a.path == b.path && a.cid == b.cid; };
+  items.erase(std::unique(items.begin(), items.end(), is_equal), items.end());
   for (size_t i = 0; i + 1 < items.size(); ++i) {
     if (items[i].path != items[i + 1].path) continue;
     for (const FoundItem& item : {items[i], items[i + 1]}) {
