@@ -237,7 +237,7 @@ class Prove(harness.TestCase):
             path.write_bytes(good)
 
     def test_flips_with_the_second_checker(self):
-        self.campaign(60)
+        self.campaign(30)
 
     def campaign(self, count):
         """`count` right proofs of random trees, items and ranges, and as many with a bit of proof or data changed."""
