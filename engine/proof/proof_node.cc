@@ -1,0 +1,89 @@
+// See proof_node.h.
+#include "engine/proof/proof_node.h"
+
+#include <fmt/format.h>
+
+namespace piecework::engine {
+namespace {
+
+constexpr unsigned kHashBits = 64;
+
+void read_children(const PbNode& node, const UnixfsData& message, ProofNode& target) {
+  std::optional<UnixfsBlockSizes> block_sizes;
+  if (target.kind == ProofNodeKind::kFile) block_sizes.emplace(message);
+  target.children.reserve(node.link_count);
+  for (const PbLink& link : node.links()) {
+    target.children.push_back({link.cid, link.name, block_sizes ? block_sizes->next() : 0});
+  }
+}
+
+Result<ProofNode> read_dag_pb(ByteSpan block) {
+  const ProofNode other{.content_bytes = block.size(), .total_bytes = block.size()};
+  PIECEWORK_ASSIGN(const PbNode node, decode_pb_node(block));
+  if (!node.data) return other;
+  PIECEWORK_ASSIGN(const UnixfsData message, decode_unixfs(*node.data));
+  PIECEWORK_TRY(check_unixfs_node(node, message));
+  ProofNode found;
+  switch (message.type) {
+    case UnixfsType::kMetadata:
+      return other;
+    case UnixfsType::kRaw:
+    case UnixfsType::kFile:
+      found.kind = ProofNodeKind::kFile;
+      break;
+    case UnixfsType::kDirectory:
+      found.kind = ProofNodeKind::kDirectory;
+      break;
+    case UnixfsType::kSymlink:
+      found.kind = ProofNodeKind::kSymlink;
+      break;
+    case UnixfsType::kHamtShard:
+      found.kind = ProofNodeKind::kHamtShard;
+      break;
+  }
+  const bool has_content = found.kind == ProofNodeKind::kFile || found.kind == ProofNodeKind::kSymlink;
+  if (has_content && message.content_bytes() > 0) {
+    found.content_offset_bytes = static_cast<uint64_t>(message.data->data() - block.data());
+    found.content_bytes = message.content_bytes();
+  }
+  if (found.kind == ProofNodeKind::kFile) found.total_bytes = found.content_bytes + message.block_size_sum;
+  if (found.kind == ProofNodeKind::kHamtShard) {
+    PIECEWORK_ASSIGN(found.shape, check_hamt_shard(node, message));
+  }
+  read_children(node, message, found);
+  return found;
+}
+
+}  // namespace
+
+ProofNode raw_proof_node(uint64_t block_bytes) {
+  return {.kind = ProofNodeKind::kFile, .content_bytes = block_bytes, .total_bytes = block_bytes};
+}
+
+Result<ProofNode> read_proof_node(const CidView& cid, ByteSpan block) {
+  if (cid.codec == kCodecRaw) return raw_proof_node(block.size());
+  if (cid.codec == kCodecDagPb) return read_dag_pb(block);
+  return ProofNode{.content_bytes = block.size(), .total_bytes = block.size()};
+}
+
+Result<std::optional<ProofEntry>> find_entry(const ProofNode& directory, std::string_view name, unsigned level) {
+  if (directory.kind == ProofNodeKind::kDirectory) {
+    for (const ProofChild& child : directory.children) {
+      if (child.name == name) return std::optional(ProofEntry{child.cid, false});
+    }
+    return std::optional<ProofEntry>();
+  }
+  if ((level + 1) * directory.shape.bits_per_level > kHashBits) {
+    return fail(ErrorCode::kCorrupt, ErrorSide::kSource, fmt::format("a shard at level {}", level));
+  }
+  const unsigned bucket = hamt_bucket_of_name(name, level, directory.shape);
+  for (const ProofChild& child : directory.children) {
+    if (hamt_bucket_of_prefix(child.name, directory.shape) != bucket) continue;
+    const std::string_view rest = child.name.substr(directory.shape.prefix_bytes);
+    if (rest.empty()) return std::optional(ProofEntry{child.cid, true});
+    if (rest == name) return std::optional(ProofEntry{child.cid, false});
+  }
+  return std::optional<ProofEntry>();
+}
+
+}  // namespace piecework::engine
