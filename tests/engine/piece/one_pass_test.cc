@@ -41,7 +41,8 @@ void compare(const TreeNode& tree, const Profile& profile, uint32_t events_per_r
 }
 
 TEST(OnePass, EqualsATwoPassWriterOnRandomTrees) {
-  for (size_t seed = 0; seed < tree_count(); ++seed) {
+  const SeedRange seeds = tree_seeds();
+  for (size_t seed = seeds.begin; seed < seeds.end; ++seed) {
     Random random(seed);
     const Profile profile = random_profile(random);
     const TreeNode tree = random_tree(random, 1 + below(random, 60), below(random, 6));

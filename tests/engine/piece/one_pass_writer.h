@@ -289,9 +289,21 @@ inline OnePass write_in_one_pass(const TreeNode& tree, const Profile& profile, D
   return result;
 }
 
-inline size_t tree_count() {
-  const char* wanted = std::getenv("PIECEWORK_RANDOM_TREES");
-  return wanted != nullptr ? std::strtoul(wanted, nullptr, 10) : 60;
+// Seeds from `begin` up to and without `end`; PIECEWORK_RANDOM_TREES="A-B" asks for others than the usual ones.
+struct SeedRange {
+  size_t begin = 0;
+  size_t end = 60;
+};
+
+inline SeedRange tree_seeds() {
+  SeedRange seeds;
+  if (const char* wanted = std::getenv("PIECEWORK_RANDOM_TREES")) {
+    char* rest = nullptr;
+    seeds.begin = std::strtoul(wanted, &rest, 10);
+    seeds.end = *rest == '-' ? std::strtoul(rest + 1, nullptr, 10) : seeds.begin;
+  }
+  EXPECT_LT(seeds.begin, seeds.end) << "PIECEWORK_RANDOM_TREES: expected A-B";
+  return seeds;
 }
 
 }  // namespace piecework::engine::testing
