@@ -10,6 +10,7 @@ struct CatalogueWriter::Statements {
 };
 
 CatalogueWriter::CatalogueWriter(Database database) : database_(std::move(database)) {}
+CatalogueWriter::~CatalogueWriter() = default;
 
 Result<std::unique_ptr<CatalogueWriter>> CatalogueWriter::open(const std::string& path, int wait_ms) {
   PIECEWORK_ASSIGN(Database database, open_catalogue(path, wait_ms));

@@ -34,6 +34,8 @@ class CatalogueWriter {
   // Opens, or makes, the catalogue and begins. Errors: as open_catalogue.
   static Result<std::unique_ptr<CatalogueWriter>> open(const std::string& path, int wait_ms = 10'000);
 
+  ~CatalogueWriter();
+
   // The piece with this CID, where the catalogue has it. Errors: kConflict where what it has is not `facts`.
   Result<std::optional<uint64_t>> find_piece(const PieceFacts& facts);
   Result<uint64_t> add_piece(const PieceFacts& facts);

@@ -102,7 +102,7 @@ class ContentsWalk {
     block.section_bytes = static_cast<uint32_t>(section.section_bytes);
     block.block_bytes = static_cast<uint32_t>(section.block_bytes);
     blocks_.push_back(block);
-    if (options_.done_count != nullptr) options_.done_count->fetch_add(1, std::memory_order_relaxed);
+    if (options_.done_bytes != nullptr) options_.done_bytes->fetch_add(section.section_bytes, std::memory_order_relaxed);
     return {};
   }
 

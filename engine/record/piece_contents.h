@@ -17,7 +17,7 @@ namespace piecework::engine {
 struct PieceContentsOptions {
   PageSource* pages = nullptr;              // null: just memory
   const std::atomic<bool>* stop = nullptr;  // may be null
-  std::atomic<uint64_t>* done_count = nullptr;
+  std::atomic<uint64_t>* done_bytes = nullptr;
 };
 
 // Adds what the piece holds to `writer` as the contents of a new piece; returns its id. `facts.block_count` is counted
