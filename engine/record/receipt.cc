@@ -21,6 +21,14 @@ Json text_or_base64(std::string_view key, std::string_view text) {
   return object;
 }
 
+std::string bytes_from(const Json& object, const std::string& key) {
+  const auto encoded = object.find(key + "_base64");
+  if (encoded == object.end()) return object.value(key, std::string());
+  const std::optional<std::string> bytes = decode_base64(encoded->get<std::string>());
+  if (!bytes) throw std::invalid_argument(key + "_base64 is no base64");
+  return *bytes;
+}
+
 Json sidecar_json(const SidecarContent& content) {
   return {{"content_bytes", content.content_bytes}, {"sha256", to_hex(content.sha256)}};
 }
@@ -84,7 +92,7 @@ Result<Receipt> parse_receipt(std::string_view text, std::string_view name) {
     Receipt receipt;
     receipt.plan_digest = json.at("plan_digest").get<std::string>();
     receipt.batch = json.at("batch").get<uint32_t>();
-    for (const Json& source : json.at("sources")) receipt.source_names.push_back(source.value("name", std::string()));
+    for (const Json& source : json.at("sources")) receipt.source_names.push_back(bytes_from(source, "name"));
     receipt.piece_cid_v1 = json.at("piece_cid_v1").get<std::string>();
     receipt.piece_cid_v2 = json.at("piece_cid_v2").get<std::string>();
     receipt.root_cid = json.at("root_cid").get<std::string>();
@@ -94,10 +102,10 @@ Result<Receipt> parse_receipt(std::string_view text, std::string_view name) {
     receipt.file_count = json.at("file_count").get<uint64_t>();
     for (const Json& item : json.at("skipped")) {
       receipt.skipped.push_back(
-          {item.value("path", std::string()), item.at("reason").get<std::string>(), 0, receipt.batch});
+          {bytes_from(item, "path"), item.at("reason").get<std::string>(), 0, receipt.batch});
     }
     for (const Json& part : json.at("parts")) {
-      receipt.parts.push_back({part.value("path", std::string()), part.value("item_path", std::string()),
+      receipt.parts.push_back({bytes_from(part, "path"), bytes_from(part, "item_path"),
                                part.at("cid").get<std::string>()});
     }
     receipt.codec_guessed = json.value("codec_guessed", false);

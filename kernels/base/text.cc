@@ -75,4 +75,23 @@ std::string base64(ByteSpan bytes) {
   return text;
 }
 
+std::optional<std::string> decode_base64(std::string_view text) {
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string bytes;
+  uint32_t group = 0;
+  unsigned bit_count = 0;
+  const size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+  for (const char digit : text.substr(0, text.size() - padding)) {
+    const size_t value = kAlphabet.find(digit);
+    if (value == std::string_view::npos) return std::nullopt;
+    group = (group << 6 | static_cast<uint32_t>(value)) & 0xFFFF;
+    bit_count += 6;
+    if (bit_count < 8) continue;
+    bit_count -= 8;
+    bytes += static_cast<char>(group >> bit_count & 0xFF);
+  }
+  if (base64(as_bytes(bytes)) != text) return std::nullopt;
+  return bytes;
+}
+
 }  // namespace piecework

@@ -1,6 +1,7 @@
 // Text made of bytes that somebody else chose: names in messages, on terminals and in JSON.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,7 +15,8 @@ std::string printable(std::string_view text);
 // Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF).
 bool is_utf8(std::string_view text);
 
-// RFC 4648 base64 with padding.
+// RFC 4648 base64 with padding, and back; none where the text is not exactly what base64() gives for some bytes.
 std::string base64(ByteSpan bytes);
+std::optional<std::string> decode_base64(std::string_view text);
 
 }  // namespace piecework
