@@ -37,7 +37,9 @@ long resident_mib() {
   return usage.ru_maxrss / 1024;
 }
 
-std::string directory_of(uint64_t file) { return fmt::format("site/{:03}/{:05}", file / kFilesInPiece, file / kFilesInDirectory); }
+std::string directory_of(uint64_t file) {
+  return fmt::format("site/{:03}/{:05}", file / kFilesInPiece, file / kFilesInDirectory);
+}
 std::string name_of(uint64_t file) { return fmt::format("page-{:09}.html", file); }
 
 Cid cid_of(uint64_t number, uint64_t codec) {

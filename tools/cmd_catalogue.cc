@@ -86,7 +86,7 @@ void add_catalogue_command(CLI::App& app, Invocation& invocation) {
   command->require_subcommand(1);
   CLI::App* rebuild = add_command(*command, {.name = "rebuild",
                                              .summary = "Make a catalogue from the pieces, and what receipts there are",
-                                             .example = "piecework catalogue rebuild pieces --catalogue new.catalogue"});
+                                             .example = "piecework catalogue rebuild pieces --catalogue new.one"});
   rebuild->add_option("DIR", flags->directories, "Output directories, or wherever pieces lie")->required();
   rebuild->add_option("--catalogue", flags->catalogue_path, "The catalogue; made where it is missing")->required();
   rebuild->add_option("--pieces", flags->pieces_paths, "More directories in which pieces lie now");

@@ -1,4 +1,4 @@
-// `piecework find PATH|CID|PIECE --catalogue FILE`: which piece, and which deal, holds it? Exit code 66 where none does.
+// `piecework find PATH|CID|PIECE --catalogue FILE`: which piece, and which deal, holds it? Exit code 66: none.
 #include <fmt/format.h>
 
 #include <charconv>

@@ -184,8 +184,8 @@ constexpr Rule kRules[] = {
     {"SELECT c.content FROM contents c JOIN pieces p USING(piece) WHERE c.car_offset_bytes < 0 OR c.car_bytes < 0 OR "
      "c.car_offset_bytes + c.car_bytes > p.payload_bytes",
      "a content stands outside its piece's payload"},
-    {"SELECT r.content FROM ranges r JOIN contents c USING(content) JOIN pieces p USING(piece) WHERE r.car_bytes <= 0 OR "
-     "r.car_offset_bytes + r.car_bytes > p.payload_bytes OR r.file_offset_bytes + r.file_bytes > c.size_bytes",
+    {"SELECT r.content FROM ranges r JOIN contents c USING(content) JOIN pieces p USING(piece) WHERE r.car_bytes <= 0 "
+     "OR r.car_offset_bytes + r.car_bytes > p.payload_bytes OR r.file_offset_bytes + r.file_bytes > c.size_bytes",
      "a range stands outside its piece's payload or its file"},
     {"SELECT content FROM contents WHERE kind NOT BETWEEN 0 AND 4 OR length(cid) < 4 OR size_bytes < 0",
      "a content has an unknown kind, no CID or a negative size"},

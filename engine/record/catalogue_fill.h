@@ -1,9 +1,9 @@
 // Fills a catalogue: from receipts (merge), or from the pieces themselves (rebuild).
 //
 // A piece's contents come from its own DAG in both cases, <piece>.nodes or the CAR. Merge knows from receipts which
-// pieces count, and adds what only they say (plan, batch, sources, skipped items); rebuild takes every piece that lies in
-// a directory, and what receipts there are. Each is one transaction: the catalogue has all of it or is as before. What
-// the catalogue has already is compared, not added.
+// pieces count, and adds what only they say (plan, batch, sources, skipped items); rebuild takes every piece that lies
+// in a directory, and what receipts there are. Each is one transaction: the catalogue has all of it or is as before.
+// What the catalogue has already is compared, not added.
 #pragma once
 
 #include <atomic>

@@ -62,6 +62,11 @@ std::optional<std::string> end_of_prefix(std::string_view prefix) {
   return end;
 }
 
+// 20 digits: a part of an item that is larger than a piece.
+bool is_part_name(std::string_view name) {
+  return name.size() == 20 && name.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 // v0 and v1 spell the same dag-pb block.
 bool same_block(const CidView& a, const CidView& b) {
   return a.codec == b.codec && a.multihash.code == b.multihash.code &&
@@ -112,8 +117,37 @@ Result<std::vector<CatalogueEntry>> CatalogueReader::entries_at(std::string_view
   }
 }
 
+Result<bool> CatalogueReader::is_linked_externally(const Cid& cid) {
+  PIECEWORK_ASSIGN(Statement * find,
+                   statement("SELECT 1 FROM externals WHERE substr(cid, -8)=?1 AND cid=?2 UNION ALL SELECT 1 FROM "
+                             "contents WHERE substr(cid, -8)=?1 AND cid=?2 AND kind=4 LIMIT 1"));
+  const ByteSpan bytes = cid.bytes();
+  find->bind_blob(1, bytes.last(std::min<size_t>(8, bytes.size()))).bind_blob(2, bytes);
+  PIECEWORK_ASSIGN(const bool row, find->step());
+  find->reset();
+  return row;
+}
+
+Result<bool> CatalogueReader::is_stand_in(const CatalogueEntry& directory) {
+  PIECEWORK_ASSIGN(const std::optional<uint64_t> id, directory_id(directory.path));
+  if (!id || directory.kind != ContentKind::kDirectory) return false;
+  PIECEWORK_ASSIGN(Statement * find, statement("SELECT e.name, c.cid FROM entries e JOIN contents c USING(content) "
+                                               "WHERE e.directory=? AND c.piece=? ORDER BY e.name LIMIT 1"));
+  PIECEWORK_ASSIGN(const bool row, find->bind(1, *id).bind(2, directory.piece_id).step());
+  if (!row || !is_part_name(as_text(find->column_blob(0)))) return false;
+  PIECEWORK_ASSIGN(const Cid first, cid_of(find->column_blob(1)));
+  find->reset();
+  return is_linked_externally(first);
+}
+
 Result<std::vector<CatalogueEntry>> CatalogueReader::find_path(std::string_view path) {
-  PIECEWORK_ASSIGN(std::vector<CatalogueEntry> found, entries_at(path));
+  PIECEWORK_ASSIGN(const std::vector<CatalogueEntry> all, entries_at(path));
+  std::vector<CatalogueEntry> found;
+  for (const CatalogueEntry& entry : all) {
+    PIECEWORK_ASSIGN(const bool stands_in, is_stand_in(entry));
+    if (!stands_in) found.push_back(entry);
+  }
+  if (found.empty()) found = all;
   PIECEWORK_ASSIGN(std::vector<CatalogueEntry> below, find_below_external(path, 0));
   found.insert(found.end(), std::make_move_iterator(below.begin()), std::make_move_iterator(below.end()));
   std::stable_sort(found.begin(), found.end(),
@@ -165,8 +199,8 @@ Result<std::vector<CatalogueEntry>> CatalogueReader::find_below_external(std::st
 }
 
 Status CatalogueReader::visit_prefix(std::string_view prefix, const EntryVisitor& visit) {
-  const std::string sql_end = fmt::format(" AND c.kind IN ({},{}) ORDER BY d.path, e.name, e.content",
-                                          static_cast<int>(ContentKind::kFile), static_cast<int>(ContentKind::kSymlink));
+  static_assert(static_cast<int>(ContentKind::kFile) == 0 && static_cast<int>(ContentKind::kSymlink) == 1);
+  const std::string sql_end = " AND c.kind<=1 ORDER BY d.path, e.name, e.content";
   const std::string head = fmt::format("SELECT {}, d.path, e.name FROM directories d JOIN entries e USING(directory) "
                                        "JOIN contents c USING(content) WHERE ",
                                        kContentColumns);
@@ -176,7 +210,11 @@ Status CatalogueReader::visit_prefix(std::string_view prefix, const EntryVisitor
       if (!row) return {};
       PIECEWORK_ASSIGN(CatalogueEntry entry, read_content(rows));
       entry.path = joined(as_text(rows.column_blob(7)), as_text(rows.column_blob(8)));
-      PIECEWORK_TRY(visit(entry));
+      bool is_part = false;
+      if (is_part_name(as_text(rows.column_blob(8)))) {
+        PIECEWORK_ASSIGN(is_part, is_linked_externally(entry.cid));
+      }
+      if (!is_part) PIECEWORK_TRY(visit(entry));
     }
   };
   // Names in the prefix's own directory, then whole directories below what the prefix begins.

@@ -74,9 +74,11 @@ class CatalogueReader {
   static Result<CatalogueReader> open(const std::string& path);
 
   // Everything at exactly this path, in all pieces, ordered by piece. A path below a directory that a piece links to
-  // and does not hold is looked for where that directory stands (parts of a DAG).
+  // and does not hold is looked for where that directory stands (parts of a DAG). Directories that stand for an item
+  // in parts are left out where the item itself is there.
   Result<std::vector<CatalogueEntry>> find_path(std::string_view path);
-  // Files and symlinks whose path begins with `prefix` (bytes, not components), until the visitor fails.
+  // Files and symlinks, but no parts of files, whose path begins with `prefix` (bytes, not components), until the
+  // visitor fails.
   Status visit_prefix(std::string_view prefix, const EntryVisitor& visit);
   // Everything whose root is this block, in either spelling of a CID (v0 or v1), once for each path. A content without
   // a path (below a node that is no UnixFS) comes once with its nearest path.
@@ -101,6 +103,10 @@ class CatalogueReader {
 
   Result<Statement*> statement(std::string_view sql);
   Result<std::optional<uint64_t>> directory_id(std::string_view path);
+  // Whether a piece that does not hold this block links to it.
+  Result<bool> is_linked_externally(const Cid& cid);
+  // Whether a directory only stands in its piece for an item in parts: it has nothing but parts.
+  Result<bool> is_stand_in(const CatalogueEntry& directory);
   Result<std::vector<CatalogueEntry>> entries_at(std::string_view path);
   Result<std::vector<CatalogueEntry>> contents_with(const Cid& cid);
   Status add_ranges(const CatalogueEntry& file, uint64_t file_begin, uint64_t begin, uint64_t end, unsigned depth,

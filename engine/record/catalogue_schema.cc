@@ -51,6 +51,7 @@ CREATE INDEX deals_by_piece ON deals(piece);
 constexpr char kIndexes[] = R"sql(
 CREATE INDEX contents_by_digest ON contents(substr(cid, -8));
 CREATE INDEX entries_by_content ON entries(content);
+CREATE INDEX externals_by_digest ON externals(substr(cid, -8));
 )sql";
 
 tl::unexpected<Error> misfit(const std::string& path, std::string_view what) {
@@ -71,8 +72,8 @@ Result<bool> is_new(Database& database, const std::string& path) {
   if (version == 0 && application == 0 && table_count == 0) return true;
   if (application != kCatalogueApplicationId) return misfit(path, "is a database, but no catalogue");
   if (version == kCatalogueVersion) return false;
-  return misfit(path, fmt::format("is a catalogue of version {}, this program knows version {}: use the program that "
-                                  "made it, or rebuild it from the pieces",
+  return misfit(path, fmt::format("is a catalogue of version {}, this program knows version {}: use the program "
+                                  "that made it, or rebuild it from the pieces",
                                   version, kCatalogueVersion));
 }
 
@@ -101,7 +102,8 @@ Result<Database> open_catalogue_to_read(const std::string& path) {
 }
 
 Status drop_catalogue_indexes(Database& database) {
-  return database.execute("DROP INDEX contents_by_digest; DROP INDEX entries_by_content;");
+  return database.execute(
+      "DROP INDEX contents_by_digest; DROP INDEX entries_by_content; DROP INDEX externals_by_digest;");
 }
 
 Status create_catalogue_indexes(Database& database) { return database.execute(kIndexes); }

@@ -69,7 +69,8 @@ Result<std::optional<uint64_t>> CatalogueWriter::find_piece(const PieceFacts& fa
   PIECEWORK_ASSIGN(const bool row, find.bind_text(1, facts.cid_v1).step());
   if (!row) return std::nullopt;
   const uint64_t id = find.column_uint64(0);
-  const bool is_same = find.column_text(1) == facts.cid_v2 && as_text(find.column_blob(2)) == as_text(facts.root.bytes()) &&
+  const bool is_same = find.column_text(1) == facts.cid_v2 &&
+                       as_text(find.column_blob(2)) == as_text(facts.root.bytes()) &&
                        find.column_uint64(3) == facts.payload_bytes && find.column_uint64(4) == facts.padded_bytes;
   std::string found = fmt::format("{} with root {} and {} payload bytes", find.column_text(1),
                                   cid_text(find.column_blob(2)), find.column_uint64(3));
@@ -119,7 +120,8 @@ Status CatalogueWriter::add_range(uint64_t content_id, uint64_t position, const 
 Status CatalogueWriter::add_external(uint64_t content_id, uint64_t position, uint64_t file_offset_bytes,
                                      uint64_t file_bytes, ByteSpan cid) {
   Statement& add = statements_->add_external;
-  return add.bind(1, content_id).bind(2, position).bind(3, file_offset_bytes).bind(4, file_bytes).bind_blob(5, cid).run();
+  add.bind(1, content_id).bind(2, position).bind(3, file_offset_bytes);
+  return add.bind(4, file_bytes).bind_blob(5, cid).run();
 }
 
 Result<uint64_t> CatalogueWriter::source_id(const std::string& name) {

@@ -102,13 +102,14 @@ class ContentsWalk {
     block.section_bytes = static_cast<uint32_t>(section.section_bytes);
     block.block_bytes = static_cast<uint32_t>(section.block_bytes);
     blocks_.push_back(block);
-    if (options_.done_bytes != nullptr) options_.done_bytes->fetch_add(section.section_bytes, std::memory_order_relaxed);
+    if (options_.done_bytes == nullptr) return {};
+    options_.done_bytes->fetch_add(section.section_bytes, std::memory_order_relaxed);
     return {};
   }
 
   Status check_stop() const {
     if (options_.stop == nullptr || !options_.stop->load(std::memory_order_relaxed)) return {};
-    return fail(ErrorCode::kCancelled, ErrorSide::kInternal, "stopped while reading a piece; the catalogue is as before");
+    return fail(ErrorCode::kCancelled, ErrorSide::kInternal, "stopped in a piece; the catalogue is as before");
   }
 
   Block* find(const CidView& cid) {

@@ -1,9 +1,9 @@
 // What a piece holds, from its DAG: a walk that writes contents, ranges and entries into a catalogue.
 //
 // The DAG decides alone, so that a catalogue made from receipts and one made from pieces are equal. A block stands at
-// its first section. A directory or file that occurs again has its entries under every path, as long as the piece does
-// not come to many more rows than blocks (a hostile DAG shares its nodes a billion times); after that only the
-// directory itself is listed again. Nothing recurses; blocks take 64 bytes each, of `pages`. Source: formats.md 2, 3, 6.
+// its first section. A directory or file that occurs again has its entries under every path, as long as the piece
+// does not come to many more rows than blocks (a hostile DAG shares its nodes a billion times); after that only the
+// directory itself is listed again. Nothing recurses; a block takes some 64 bytes, of `pages`. Source: formats.md 2, 3.
 #pragma once
 
 #include <atomic>

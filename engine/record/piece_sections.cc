@@ -128,7 +128,8 @@ class NodesSections : public PieceSections {
     if (sections->reader_->frames().empty()) return bad_piece(sections->file_, 0, "it has no sections");
     // A CAR of Piecework begins with its root; where it ends the last frame says.
     const size_t last = sections->reader_->frames().size() - 1;
-    PIECEWORK_ASSIGN(sections->payload_bytes_, sections->reader_->visit_frame(last, [](const auto&) { return Status(); }));
+    const auto pass = [](const NodesEntry&) { return Status(); };
+    PIECEWORK_ASSIGN(sections->payload_bytes_, sections->reader_->visit_frame(last, pass));
     PIECEWORK_TRY(sections->load(0));
     const ByteSpan frame = sections->frame_;
     PIECEWORK_ASSIGN(const NodesEntry first, decode_nodes_entry(frame, sections->reader_->first_section_bytes()));
@@ -141,9 +142,9 @@ class NodesSections : public PieceSections {
 
   Status visit_all(const Visitor& visit) override {
     kernels::Sha256 hasher;
+    const auto visit_one = [&](const NodesEntry& entry) { return visit_entry(entry, visit); };
     for (size_t number = 0; number < reader_->frames().size(); ++number) {
-      PIECEWORK_ASSIGN([[maybe_unused]] const uint64_t end,
-                       reader_->visit_frame(number, [&](const NodesEntry& entry) { return visit_entry(entry, visit); }));
+      PIECEWORK_ASSIGN([[maybe_unused]] const uint64_t end, reader_->visit_frame(number, visit_one));
       if (!content_) continue;
       PIECEWORK_ASSIGN(const ByteSpan frame, reader_->read_frame(number));
       hasher.append(frame);

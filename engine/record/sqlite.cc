@@ -4,6 +4,8 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 namespace piecework::engine {
 namespace {
 
@@ -43,6 +45,12 @@ ErrorCode code_of(int sqlite_code) {
     default:
       return ErrorCode::kIo;
   }
+}
+
+// SQLite says only "disk I/O error" where its log could not grow.
+ErrorCode code_of(sqlite3* handle, int sqlite_code) {
+  const int system = (sqlite_code & 0xFF) == SQLITE_IOERR ? sqlite3_system_errno(handle) : 0;
+  return system == ENOSPC || system == EDQUOT ? ErrorCode::kNoSpace : code_of(sqlite_code);
 }
 
 ErrorSide side_of(ErrorCode code, ErrorSide side, bool is_shared) {
@@ -92,7 +100,8 @@ Result<bool> Statement::step() {
     reset();
     return false;
   }
-  Error error{code_of(code), side_of(code_of(code), side_, is_shared_), 0, {}, {}};
+  const ErrorCode error_code = code_of(sqlite3_db_handle(statement_.get()), code);
+  Error error{error_code, side_of(error_code, side_, is_shared_), 0, {}, {}};
   error.message = fmt::format("'{}': {}", printable(path_), sqlite3_errmsg(sqlite3_db_handle(statement_.get())));
   reset();
   return tl::unexpected<Error>(std::move(error));
@@ -172,7 +181,7 @@ uint64_t Database::last_insert_id() const {
 }
 
 Error Database::error(std::string_view what) const {
-  const ErrorCode code = code_of(sqlite3_extended_errcode(handle_.get()));
+  const ErrorCode code = code_of(handle_.get(), sqlite3_extended_errcode(handle_.get()));
   return {code,
           side_of(code, side_, is_shared_),
           0,

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """piecework merge and catalogue: receipts in any order give one catalogue, and the pieces alone give the same."""
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -12,8 +13,9 @@ import catalogue  # noqa: E402
 import dag  # noqa: E402
 import harness  # noqa: E402
 
-TREE = {"a/b/small": b"small", "a/b/same": b"small", "a/large": harness.payload("catalogue", 2_700_000), "a/zeros": bytes(900_000),
-        "again/b/small": b"small", "again/b/same": b"small", "empty": b"", "hollow": None, "link": ("symlink", "a/b/small"),
+TREE = {"a/b/small": b"small", "a/b/same": b"small", "a/large": harness.payload("catalogue", 2_700_000),
+        "a/zeros": bytes(900_000), "again/b/small": b"small", "again/b/same": b"small", "empty": b"", "hollow": None,
+        "link": ("symlink", "a/b/small"),
         b"bad-\xff-name": b"bytes", "line\nbreak": b"x" * 100, "a/b/same-link": ("symlink", "a/b/small")}
 
 
@@ -24,7 +26,7 @@ class Merge(catalogue.Case):
 
     def test_any_order_twice_and_halves(self):
         report = self.plan_and_pack()
-        self.assertGreater(len(report["pieces"]), 4)
+        self.assertGreater(len(report["pieces"]), 3)
         self.assertEqual(self.merge().json()["new_piece_count"], len(report["pieces"]))
         whole = self.dump()
         self.check_rows(report["pieces"])
@@ -105,7 +107,6 @@ class Merge(catalogue.Case):
         self.plan_and_pack(3)
         self.merge("--strict")
         harness.make_tree(self.source, {"sub/ok": b"ok"})
-        import os
         os.mkfifo(self.source / "fifo")
         self.out = self.temp / "skipping"
         self.pack(self.source, "--out", self.out)
@@ -130,7 +131,7 @@ class Rebuild(catalogue.Case):
                     self.check_rebuilt()
                     for path in ("a/large", "a/b/small", "again/b/small", "a/zeros", "empty"):
                         self.check_bytes(report["pieces"], path, (self.source / path).read_bytes())
-                    self.check_bytes(report["pieces"], "a/large", (self.source / "a/large").read_bytes(), 131_070, 140_000)
+                    self.check_bytes(report["pieces"], "a/large", TREE["a/large"], 131_070, 140_000)
 
     def test_a_directory_of_many_names(self):
         harness.make_tree(self.source, {f"many/{'n' * 40}-{i:05}": b"%d" % i for i in range(6000)})
@@ -208,7 +209,8 @@ class Rebuild(catalogue.Case):
         self.rebuild(empty, catalogue=self.temp / "none", code=66)
         self.rebuild(self.temp / "missing", catalogue=self.temp / "none", code=66)
         (empty / "other.car").write_bytes(Path(piece["car"]).read_bytes())
-        self.assertIn("not named by a piece CID", self.rebuild(empty, catalogue=self.temp / "none", code=66).err.decode())
+        refused = self.rebuild(empty, catalogue=self.temp / "none", code=66)
+        self.assertIn("not named by a piece CID", refused.err.decode())
         shutil.copy(piece["car"], empty)
         (empty / "other.car").unlink()
         self.rebuild(empty)
@@ -231,7 +233,8 @@ class Faults(catalogue.Case):
             database.execute("UPDATE contents SET car_offset_bytes = 1 << 50 WHERE content = 7")
         self.check(harness.run("catalogue", "check", self.catalogue), 65)
         with sqlite3.connect(self.catalogue) as database:
-            database.execute("UPDATE contents SET car_offset_bytes = 60, cid = x'01551220' || randomblob(32) WHERE content = 7")
+            database.execute("UPDATE contents SET car_offset_bytes = 60, "
+                             "cid = CAST(x'01551220' || zeroblob(32) AS BLOB) WHERE content = 7")
         self.check(harness.run("catalogue", "check", self.catalogue), 0)
         problems = self.check(harness.run("catalogue", "check", self.catalogue, "--pieces", self.out, "--json"), 65)
         self.assertIn("other things", problems.json()["problems"][0])
@@ -271,6 +274,7 @@ class Faults(catalogue.Case):
         home.mkdir()
         shutil.copy(self.catalogue, home / "c")
         home.chmod(0o555)
+        self.temp.chmod(0o755)
         wrapper = harness.unprivileged(self)
         found = harness.run("find", "f1", "--catalogue", home / "c", wrapper=wrapper)
         self.check(found, 0)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""piecework find: paths, prefixes, CIDs in both spellings, pieces, bytes of files; every version, and 66 for nothing."""
+"""piecework find: paths, prefixes, CIDs in both spellings, pieces, bytes of files; every version, 66 for nothing."""
 import base64
 import json
 import sqlite3
@@ -63,7 +63,8 @@ class Find(catalogue.Case):
         self.assertTrue(small.startswith("Qm"))
         v1 = dag.cid_text(b"\x01\x70" + dag.cid_bytes(small))
         for spelling in (small, v1):
-            self.assertEqual(sorted(version["path"] for version in self.find(spelling)), ["docs/small", "docs/sub/small"])
+            paths = sorted(version["path"] for version in self.find(spelling))
+            self.assertEqual(paths, ["docs/small", "docs/sub/small"])
         self.assertEqual(self.find(self.piece["root_cid"])[0]["path"], "")
         for spelling in (self.piece["piece_cid_v1"], self.piece["piece_cid_v2"]):
             self.assertEqual(self.find(spelling)[0]["cid"], self.piece["root_cid"])
