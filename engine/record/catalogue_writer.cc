@@ -24,7 +24,7 @@ Result<std::unique_ptr<CatalogueWriter>> CatalogueWriter::open(const std::string
   }
   // Rows of a bulk load refer to what the same load has just made; `catalogue check` looks at every one.
   if (is_empty) PIECEWORK_TRY(opened.execute("PRAGMA foreign_keys=OFF"));
-  PIECEWORK_TRY(opened.execute("PRAGMA cache_size=-131072; BEGIN IMMEDIATE"));
+  PIECEWORK_TRY(opened.execute("PRAGMA cache_size=-131072; PRAGMA threads=2; BEGIN IMMEDIATE"));
   if (is_empty) {
     PIECEWORK_ASSIGN(Statement any, opened.prepare("SELECT 1 FROM pieces LIMIT 1"));
     PIECEWORK_ASSIGN(const bool row, any.step());

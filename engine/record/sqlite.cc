@@ -154,7 +154,10 @@ Result<Database> Database::open_shared(const std::string& path, Access access, i
                      open_handle(path, "", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, ErrorSide::kDestination));
     Database database(handle, path, ErrorSide::kDestination, true);
     sqlite3_busy_timeout(handle, wait_ms);
-    PIECEWORK_TRY(database.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"));
+    // The page size is that of a new file.
+    PIECEWORK_TRY(
+        database.execute("PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+                         "PRAGMA foreign_keys=ON;"));
     return database;
   }
   PIECEWORK_ASSIGN(sqlite3 * handle, open_handle(path, "", SQLITE_OPEN_READONLY, ErrorSide::kSource));
