@@ -20,7 +20,7 @@ nlohmann::ordered_json text_or_base64(std::string_view key, std::string_view tex
 std::string text_of(const nlohmann::ordered_json& object, const std::string& key) {
   const auto encoded = object.find(key + "_base64");
   if (encoded == object.end()) return object.at(key).get<std::string>();
-  std::optional<std::string> bytes = bytes_of_base64(encoded->get<std::string>());
+  std::optional<std::string> bytes = decode_base64(encoded->get<std::string>());
   if (!bytes) throw std::invalid_argument(key + "_base64 is not base64");
   return std::move(*bytes);
 }

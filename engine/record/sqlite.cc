@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 namespace piecework::engine {
 namespace {
@@ -29,6 +32,9 @@ ErrorCode code_of(int sqlite_code) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return ErrorCode::kCorrupt;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return ErrorCode::kWaiting;
     case SQLITE_NOMEM:
       return ErrorCode::kResourceExhausted;
     case SQLITE_CANTOPEN:
@@ -39,6 +45,16 @@ ErrorCode code_of(int sqlite_code) {
     default:
       return ErrorCode::kIo;
   }
+}
+
+// SQLite says only "disk I/O error" where its log could not grow.
+ErrorCode code_of(sqlite3* handle, int sqlite_code) {
+  const int system = (sqlite_code & 0xFF) == SQLITE_IOERR ? sqlite3_system_errno(handle) : 0;
+  return system == ENOSPC || system == EDQUOT ? ErrorCode::kNoSpace : code_of(sqlite_code);
+}
+
+ErrorSide side_of(ErrorCode code, ErrorSide side, bool is_shared) {
+  return is_shared && code == ErrorCode::kCorrupt ? ErrorSide::kSource : side;
 }
 
 Result<sqlite3*> open_handle(const std::string& path, std::string_view query, int flags, ErrorSide side) {
@@ -72,6 +88,11 @@ Statement& Statement::bind_text(int parameter, std::string_view text) {
   return *this;
 }
 
+Statement& Statement::bind_null(int parameter) {
+  sqlite3_bind_null(statement_.get(), parameter);
+  return *this;
+}
+
 Result<bool> Statement::step() {
   const int code = sqlite3_step(statement_.get());
   if (code == SQLITE_ROW) return true;
@@ -79,7 +100,8 @@ Result<bool> Statement::step() {
     reset();
     return false;
   }
-  Error error{code_of(code), side_, 0, {}, {}};
+  const ErrorCode error_code = code_of(sqlite3_db_handle(statement_.get()), code);
+  Error error{error_code, side_of(error_code, side_, is_shared_), 0, {}, {}};
   error.message = fmt::format("'{}': {}", printable(path_), sqlite3_errmsg(sqlite3_db_handle(statement_.get())));
   reset();
   return tl::unexpected<Error>(std::move(error));
@@ -126,9 +148,45 @@ Result<Database> Database::open_immutable(const std::string& path, ErrorSide sid
   return Database(handle, path, side);
 }
 
+Result<Database> Database::open_shared(const std::string& path, Access access, int wait_ms) {
+  if (access == Access::kWrite) {
+    PIECEWORK_ASSIGN(sqlite3 * handle,
+                     open_handle(path, "", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, ErrorSide::kDestination));
+    Database database(handle, path, ErrorSide::kDestination, true);
+    sqlite3_busy_timeout(handle, wait_ms);
+    // The page size is that of a new file.
+    PIECEWORK_TRY(
+        database.execute("PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+                         "PRAGMA foreign_keys=ON;"));
+    return database;
+  }
+  PIECEWORK_ASSIGN(sqlite3 * handle, open_handle(path, "", SQLITE_OPEN_READONLY, ErrorSide::kSource));
+  Database database(handle, path, ErrorSide::kSource, true);
+  sqlite3_busy_timeout(handle, wait_ms);
+  const Status readable = database.execute("PRAGMA query_only=ON; SELECT count(*) FROM sqlite_schema;");
+  if (readable) return database;
+  const int code = sqlite3_errcode(handle) & 0xFF;
+  if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) return tl::unexpected<Error>(readable.error());
+  // SQLite keeps an index of the log beside the file, and may not here. Without a log there is nothing to keep.
+  if (::access((path + "-wal").c_str(), F_OK) == 0) return tl::unexpected<Error>(readable.error());
+  PIECEWORK_ASSIGN(sqlite3 * frozen, open_handle(path, "?immutable=1", SQLITE_OPEN_READONLY, ErrorSide::kSource));
+  return Database(frozen, path, ErrorSide::kSource, true);
+}
+
+Result<uint64_t> Database::user_version() {
+  PIECEWORK_ASSIGN(Statement version, prepare("PRAGMA user_version"));
+  PIECEWORK_ASSIGN(const bool row, version.step());
+  return row ? version.column_uint64(0) : 0;
+}
+
+uint64_t Database::last_insert_id() const {
+  return static_cast<uint64_t>(sqlite3_last_insert_rowid(handle_.get()));
+}
+
 Error Database::error(std::string_view what) const {
-  return {code_of(sqlite3_extended_errcode(handle_.get())),
-          side_,
+  const ErrorCode code = code_of(handle_.get(), sqlite3_extended_errcode(handle_.get()));
+  return {code,
+          side_of(code, side_, is_shared_),
           0,
           fmt::format("'{}': {}: {}", printable(path_), what, sqlite3_errmsg(handle_.get())),
           {}};
@@ -143,7 +201,7 @@ Result<Statement> Database::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()), 0, &statement, nullptr);
   if (code != SQLITE_OK) return tl::unexpected<Error>(error("preparing a statement"));
-  return Statement(statement, path_, side_);
+  return Statement(statement, path_, side_, is_shared_);
 }
 
 Status Database::close() {

@@ -29,6 +29,7 @@ class Statement {
   Status run();
   void reset();
 
+  Statement& bind_null(int parameter);
   // Columns count from 0; bytes and text live until the next step.
   uint64_t column_uint64(int column) const;
   ByteSpan column_blob(int column) const;
@@ -39,12 +40,13 @@ class Statement {
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const;
   };
-  Statement(sqlite3_stmt* statement, std::string path, ErrorSide side)
-      : statement_(statement), path_(std::move(path)), side_(side) {}
+  Statement(sqlite3_stmt* statement, std::string path, ErrorSide side, bool is_shared)
+      : statement_(statement), path_(std::move(path)), side_(side), is_shared_(is_shared) {}
 
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
   std::string path_;
   ErrorSide side_;  // the database's
+  bool is_shared_;
 };
 
 class Database {
@@ -55,6 +57,16 @@ class Database {
   // An existing file that nobody changes any more (SQLite's immutable mode: no locks, no journal is looked for).
   static Result<Database> open_immutable(const std::string& path, ErrorSide side);
 
+  // A file that several processes may use: WAL and SQLite's locks, synchronous=FULL, foreign keys. A writer makes the
+  // file where it is missing; a reader changes nothing, and reads without locks in a directory where it may not write.
+  // Errors (source of a reader, destination of a writer): also kWaiting where another process writes for longer than
+  // `wait_ms`; kCorrupt is always the source's, since what the file holds was lost and not only not written.
+  enum class Access : uint8_t { kRead, kWrite };
+  static Result<Database> open_shared(const std::string& path, Access access, int wait_ms);
+
+  // PRAGMA user_version.
+  Result<uint64_t> user_version();
+  uint64_t last_insert_id() const;
   Status execute(const char* sql);
   Result<Statement> prepare(std::string_view sql);
   // Closes and reports what closing found; the destructor ignores it. REQUIRES: no Statement is left.
@@ -64,12 +76,14 @@ class Database {
   struct Close {
     void operator()(sqlite3* handle) const;
   };
-  Database(sqlite3* handle, std::string path, ErrorSide side) : handle_(handle), path_(std::move(path)), side_(side) {}
+  Database(sqlite3* handle, std::string path, ErrorSide side, bool is_shared = false)
+      : handle_(handle), path_(std::move(path)), side_(side), is_shared_(is_shared) {}
   Error error(std::string_view what) const;
 
   std::unique_ptr<sqlite3, Close> handle_;
   std::string path_;
   ErrorSide side_;
+  bool is_shared_;
 };
 
 }  // namespace piecework::engine

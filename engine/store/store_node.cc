@@ -32,7 +32,8 @@ Status StoreNode::read_unixfs(const PbNode& node) {
     case UnixfsType::kRaw:
     case UnixfsType::kFile:
       kind_ = Kind::kFile;
-      content_bytes_ = message.content_bytes() + message.block_size_sum;
+      inline_bytes_ = message.content_bytes();
+      content_bytes_ = inline_bytes_ + message.block_size_sum;
       block_sizes_.emplace(message);
       return {};
     case UnixfsType::kDirectory:

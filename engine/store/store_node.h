@@ -36,6 +36,7 @@ class StoreNode {
   Kind kind() const { return kind_; }
   uint64_t link_count() const { return link_count_; }
   uint64_t content_bytes() const { return content_bytes_; }  // of kFile: of the whole file; of kSymlink: of its target
+  uint64_t inline_bytes() const { return inline_bytes_; }    // of these, the ones that stand in this node
   uint64_t tsize() const { return data_.size() + links_tsize_; }
   size_t data_bytes() const { return data_.size(); }
   // Of a kShard: its fanout, and the length of its names' prefix.
@@ -54,6 +55,7 @@ class StoreNode {
   Kind kind_ = Kind::kOther;
   uint64_t link_count_ = 0;
   uint64_t content_bytes_ = 0;
+  uint64_t inline_bytes_ = 0;
   uint64_t links_tsize_ = 0;
   HamtShape shape_;
   std::optional<PbLinks::Iterator> next_;

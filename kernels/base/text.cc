@@ -80,7 +80,7 @@ std::string base64(ByteSpan bytes) {
   return text;
 }
 
-std::optional<std::string> bytes_of_base64(std::string_view text) {
+std::optional<std::string> decode_base64(std::string_view text) {
   std::string bytes;
   bytes.reserve(text.size() / 4 * 3);
   for (size_t i = 0; i < text.size(); i += 4) {

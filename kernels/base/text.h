@@ -18,6 +18,6 @@ bool is_utf8(std::string_view text);
 // RFC 4648 base64 with padding.
 std::string base64(ByteSpan bytes);
 // And back; none where `text` is not what base64() gives for any bytes.
-std::optional<std::string> bytes_of_base64(std::string_view text);
+std::optional<std::string> decode_base64(std::string_view text);
 
 }  // namespace piecework
