@@ -154,7 +154,7 @@ class Rebuild(catalogue.Case):
         self.find("x", "--source", "three", code=66)
 
     def test_stores(self):
-        """A CAR of foreign blocks: leaves without UnixFS length, a dag-pb leaf, links that meet again."""
+        """CARs of both profiles: dag-pb leaves and raw ones, links that meet again."""
         harness.make_tree(self.source, TREE)
         first = self.pack_one(self.source, "--out", self.temp / "first", "--profile", "unixfs-v0-2015")
         second = self.pack_one(self.source, "--out", self.temp / "second", "--chunk-size", "4096", "--max-links", "7")
