@@ -26,6 +26,7 @@ struct ExtractFlags {
   std::string out_path;
   std::string dag;
   bool verify_only = false;
+  bool sync = false;
   std::string symlinks = "inside";
   engine::RestoreLimits limits;
   unsigned thread_count = 1;
@@ -110,6 +111,7 @@ Result<int> restore(const ExtractFlags& flags, const OpenedCars& cars) {
   request.path = cars.path;
   request.symlinks = flags.symlinks == "any" ? engine::SymlinkPolicy::kAny : engine::SymlinkPolicy::kInside;
   request.limits = flags.limits;
+  request.sync = flags.sync;
   request.thread_count = flags.thread_count;
   request.stop = &stop_requested();
   request.planned_bytes = &planned_bytes;
@@ -161,6 +163,7 @@ void add_extract_command(CLI::App& app, Invocation& invocation) {
                       "Directory to restore into; what is there is never overwritten, equal files are kept. With --car: "
                       "the CAR to write");
   command->add_flag("--verify-only", flags->verify_only, "Read and check everything, write nothing");
+  command->add_flag("--sync", flags->sync, "At the end, wait until everything that was restored is on the disk");
   command->add_option("--car", flags->dag, "Write the DAG of this block as a CAR, as `ipfs dag export` does")
       ->type_name("CID");
   command

@@ -51,6 +51,8 @@ Status read_chunk(BlockReader& reader, const FileChunk& chunk, std::vector<uint8
 FileReader::FileReader(BlockReader& reader, const CidView& root, const BlockPlace& place,
                        std::unique_ptr<NodeCursor> node, uint64_t begin_bytes, uint64_t end_bytes)
     : reader_(reader), begin_bytes_(begin_bytes), end_bytes_(end_bytes), stack_(reader) {
+  const uint64_t size_bytes = node ? node->content_bytes() : place.length_bytes;
+  reaches_end_ = end_bytes == size_bytes;
   if (node) {
     first_ = push(root, place, std::move(node));
   } else if (place.length_bytes == 0) {
@@ -88,7 +90,7 @@ std::optional<FileChunk> FileReader::push(const CidView& cid, const BlockPlace& 
 
 Result<std::optional<FileChunk>> FileReader::next() {
   if (first_) return std::exchange(first_, std::nullopt);
-  while (!stack_.empty() && offset_bytes_ < end_bytes_) {
+  while (!stack_.empty() && (offset_bytes_ < end_bytes_ || reaches_end_)) {
     failed_cid_ = stack_.top_cid();
     failed_place_ = stack_.top_place();
     PIECEWORK_ASSIGN(const std::optional<NodeLink> link, stack_.next());

@@ -55,6 +55,7 @@ class FileReader {
   BlockReader& reader_;
   uint64_t begin_bytes_;
   uint64_t end_bytes_;
+  bool reaches_end_ = false;  // children without content behind the last byte are looked at too
   NodeStack stack_;
   uint64_t offset_bytes_ = 0;  // in the file, of what comes next
   uint64_t empty_count_ = 0;

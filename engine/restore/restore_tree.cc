@@ -47,7 +47,7 @@ class Restore final : public TreeVisitor {
     }
     PIECEWORK_TRY(flush());
     PIECEWORK_TRY(last_.finish(report_));
-    if (target_ != nullptr) PIECEWORK_TRY(target_->sync());
+    if (target_ != nullptr && request_.sync) PIECEWORK_TRY(target_->sync());
     return std::move(report_);
   }
 

@@ -33,6 +33,7 @@ struct RestoreRequest {
   std::string path;
   SymlinkPolicy symlinks = SymlinkPolicy::kInside;
   RestoreLimits limits;
+  bool sync = false;  // at the end, everything restored is made to survive a power cut
   unsigned thread_count = 1;
   const std::atomic<bool>* stop = nullptr;
   std::atomic<uint64_t>* planned_bytes = nullptr;  // for progress: bytes of content
