@@ -34,20 +34,8 @@ struct BatchWork {
   io::Backend& backend;
   const PackSettings& settings;
   unsigned thread_count;
+  const std::vector<Source>& moved_sources;  // of an existing plan: where they are now, or none
 };
-
-// A file or directory where the plan saw a store, or the other way round, cannot be read as planned.
-Status check_kinds(const std::vector<Source>& planned, const std::vector<Source>& found) {
-  for (size_t i = 0; i < planned.size(); ++i) {
-    if (planned[i].kind == found[i].kind) continue;
-    return fail(
-        ErrorCode::kChanged, ErrorSide::kSource,
-        fmt::format("source '{}' is of another kind than the plan saw (file, directory, kubo repository or CAR); "
-                    "make the plan again",
-                    printable(planned[i].path)));
-  }
-  return {};
-}
 
 // A batch that is done needs no source: asked again it says so even where the sources are gone.
 Result<PackedBatch> pack_unless_done(const BatchWork& work, const BatchStates& states, uint32_t batch,
@@ -59,11 +47,7 @@ Result<PackedBatch> pack_unless_done(const BatchWork& work, const BatchStates& s
     return PackedBatch{.receipt = std::move(*receipt), .was_done = true};
   }
   if (!work.sources) {
-    if (plan.sources.empty()) {
-      return fail(ErrorCode::kCorrupt, ErrorSide::kConfig, "the plan names no source; make the plan again");
-    }
-    PIECEWORK_ASSIGN(work.sources, SourceSet::open(plan.sources, plan.root_joins_sources));
-    PIECEWORK_TRY(check_kinds(plan.sources, work.sources->sources()));
+    PIECEWORK_ASSIGN(work.sources, open_planned_sources(plan, work.moved_sources));
   }
   if (!work.plan_path.empty()) {
     PIECEWORK_TRY(check_batch_sources(work.plan, batch, *work.sources, work.thread_count, work.settings.stop));
@@ -153,7 +137,8 @@ class PackJob {
 
  private:
   Status pack(PlanReader& plan, std::optional<SourceSet>& sources) {
-    return pack_batches({plan, request_.plan_path, sources, output_, backend_, settings_, request_.thread_count},
+    return pack_batches({plan, request_.plan_path, sources, output_, backend_, settings_, request_.thread_count,
+                         request_.sources},
                         request_, report_);
   }
 

@@ -6,7 +6,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +14,7 @@
 
 #include "io/dir_reader.h"
 #include "io/publish.h"
+#include "io/rename.h"
 #include "kernels/base/check.h"
 #include "kernels/base/kill_point.h"
 
@@ -26,21 +26,12 @@ constexpr mode_t kDirectoryMode = 0777;
 constexpr uint32_t kPermissionBits = 0777;
 constexpr std::string_view kTemporaryPrefix = ".piecework-restore-";
 constexpr std::string_view kTemporarySuffix = ".tmp";
-constexpr unsigned kRenameNoReplace = 1;  // RENAME_NOREPLACE, which old headers lack
 
 tl::unexpected<Error> fail_target(int sys_errno, std::string_view verb, std::string_view path) {
   return fail_errno(sys_errno, ErrorSide::kDestination, fmt::format("{} '{}'", verb, printable(path)));
 }
 
 std::string path_in(const File& parent, std::string_view name) { return fmt::format("{}/{}", parent.path(), name); }
-
-// 0, or the errno. Where the file system cannot rename so, the name is linked: that does not replace either.
-int rename_without_replacing(int root_fd, const std::string& from, int parent_fd, const std::string& to) {
-  if (::syscall(SYS_renameat2, root_fd, from.c_str(), parent_fd, to.c_str(), kRenameNoReplace) == 0) return 0;
-  if (errno != EINVAL && errno != ENOSYS) return errno;
-  if (::linkat(root_fd, from.c_str(), parent_fd, to.c_str(), 0) != 0) return errno;
-  return ::unlinkat(root_fd, from.c_str(), 0) == 0 ? 0 : errno;
-}
 
 timespec time_of(const FileTime& time) {
   return {.tv_sec = static_cast<time_t>(time.seconds), .tv_nsec = static_cast<long>(time.nanoseconds)};
@@ -182,7 +173,7 @@ Result<bool> RestoreTarget::publish(RestoredFile& file, const File& parent, std:
   PIECEWORK_TRY(check_file_name(name));
   PIECEWORK_CHECK(file.is_open());
   kill_point("restore.before_publish");
-  const int sys_errno = rename_without_replacing(root_->fd(), file.name_, parent.fd(), std::string(name));
+  const int sys_errno = rename_without_replacing(root_->fd(), file.name_.c_str(), parent.fd(), std::string(name).c_str());
   if (sys_errno == EEXIST) return false;
   if (sys_errno != 0) return fail_target(sys_errno, "naming", path_in(parent, name));
   file.name_.clear();

@@ -68,7 +68,7 @@ Result<engine::Cid> find_file(engine::BlockReader& reader, const OpenedCars& car
       continue;
     }
     if (!*found) continue;
-    if ((*found)->kind == engine::EntryKind::kFile) return std::move((*found)->cid);
+    if ((*found)->kind == engine::TreeKind::kFile) return std::move((*found)->cid);
     other = std::move(*found);
   }
   if (other) {

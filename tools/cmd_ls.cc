@@ -97,11 +97,11 @@ class Lister final : public engine::TreeVisitor {
   Status print_as_text(const engine::TreeEntry& entry) {
     std::string name = printable(shown_path(entry));
     if (name.empty()) name = engine::cid_text(entry.cid.bytes);
-    if (entry.kind == engine::EntryKind::kDirectory) name += '/';
+    if (entry.kind == engine::TreeKind::kDirectory) name += '/';
     if (!flags_.is_long) return put(name + "\n");
-    if (entry.kind == engine::EntryKind::kSymlink) name += " -> " + printable(entry.link_target);
+    if (entry.kind == engine::TreeKind::kSymlink) name += " -> " + printable(entry.link_target);
     const std::string size =
-        entry.kind == engine::EntryKind::kDirectory ? "-" : fmt::format("{}", entry.size_bytes);
+        entry.kind == engine::TreeKind::kDirectory ? "-" : fmt::format("{}", entry.size_bytes);
     return put(fmt::format("{:<9} {:>14} {} {}\n", engine::to_string(entry.kind), size,
                                   engine::cid_text(entry.cid.bytes), name));
   }
@@ -111,8 +111,8 @@ class Lister final : public engine::TreeVisitor {
     set_path(json, entry.path);
     json["kind"] = engine::to_string(entry.kind);
     json["cid"] = engine::cid_text(entry.cid.bytes);
-    if (entry.kind != engine::EntryKind::kDirectory) json["size_bytes"] = entry.size_bytes;
-    if (entry.kind == engine::EntryKind::kSymlink) {
+    if (entry.kind != engine::TreeKind::kDirectory) json["size_bytes"] = entry.size_bytes;
+    if (entry.kind == engine::TreeKind::kSymlink) {
       Json target = Json::object();
       set_path(target, entry.link_target);
       json[target.contains("path") ? "target" : "target_base64"] = target.front();

@@ -13,12 +13,14 @@ struct Invocation;
 void add_bench_command(CLI::App& app, Invocation& invocation);
 void add_cat_command(CLI::App& app, Invocation& invocation);
 void add_commp_command(CLI::App& app, Invocation& invocation);
+void add_drill_command(CLI::App& app, Invocation& invocation);
 void add_extract_command(CLI::App& app, Invocation& invocation);
 void add_fr32_command(CLI::App& app, Invocation& invocation);
 void add_info_command(CLI::App& app, Invocation& invocation);
 void add_ls_command(CLI::App& app, Invocation& invocation);
 void add_pack_command(CLI::App& app, Invocation& invocation);
 void add_plan_command(CLI::App& app, Invocation& invocation);
+void add_repair_command(CLI::App& app, Invocation& invocation);
 void add_todo_command(CLI::App& app, Invocation& invocation);
 void add_verify_command(CLI::App& app, Invocation& invocation);
 

@@ -22,7 +22,7 @@ constexpr size_t kBatchDirectoriesMax = 256;  // that files of a batch keep open
 struct Tree {
   Cid root;
   Cid top;           // what stands at the request's path
-  EntryKind kind = EntryKind::kOther;
+  TreeKind kind = TreeKind::kOther;
   std::string path;  // where the top stands in findings
 };
 
@@ -123,7 +123,7 @@ class Restore final : public TreeVisitor {
   // Where the request's path leads to in each root.
   Status find_tops() {
     for (const Cid& root : request_.roots) {
-      Tree tree{.root = root, .top = root, .kind = EntryKind::kDirectory, .path = request_.path};
+      Tree tree{.root = root, .top = root, .kind = TreeKind::kDirectory, .path = request_.path};
       if (!request_.path.empty()) {
         Result<std::optional<FoundEntry>> found = find_path(reader_, root, request_.path);
         if (!found && !is_block_fault(found.error())) return tl::unexpected<Error>(std::move(found.error()));
@@ -164,7 +164,7 @@ class Restore final : public TreeVisitor {
       Result<std::optional<FoundEntry>> found = find_path(reader_, trees_[i].root, path);
       if (!found && !is_block_fault(found.error())) return tl::unexpected<Error>(std::move(found.error()));
       if (!found || !*found) continue;
-      if ((*found)->kind != EntryKind::kDirectory) return true;
+      if ((*found)->kind != TreeKind::kDirectory) return true;
       PIECEWORK_ASSIGN(const OpenedEntry opened, open_entry(reader_, (*found)->cid.view()));
       if (!is_parts_directory(*opened.node)) return true;
     }

@@ -10,18 +10,18 @@
 namespace piecework::engine {
 namespace {
 
-EntryKind kind_of(BlockKind kind) {
+TreeKind kind_of(BlockKind kind) {
   switch (kind) {
     case BlockKind::kRaw:
     case BlockKind::kFile:
-      return EntryKind::kFile;
+      return TreeKind::kFile;
     case BlockKind::kDirectory:
     case BlockKind::kHamtShard:
-      return EntryKind::kDirectory;
+      return TreeKind::kDirectory;
     case BlockKind::kSymlink:
-      return EntryKind::kSymlink;
+      return TreeKind::kSymlink;
     default:
-      return EntryKind::kOther;
+      return TreeKind::kOther;
   }
 }
 
@@ -140,18 +140,18 @@ class TreeWalk {
     entry.size_bytes = opened->place.length_bytes;
     if (opened->node && opened->node->unixfs()) entry.unixfs = &*opened->node->unixfs();
     switch (opened->kind) {
-      case EntryKind::kDirectory:
+      case TreeKind::kDirectory:
         return enter(entry, std::move(*opened));
-      case EntryKind::kFile:
+      case TreeKind::kFile:
         if (opened->node) entry.size_bytes = opened->node->content_bytes();
         return visitor_.file(entry, std::move(opened->node));
-      case EntryKind::kSymlink:
+      case TreeKind::kSymlink:
         entry.link_target = as_text(opened->node->inline_content());
         entry.size_bytes = entry.link_target.size();
         if (options_.is_strict && (entry.link_target.empty() || entry.link_target.find('\0') != std::string_view::npos))
           return fault_here(cid, finding::kName, "a symlink's target", "an empty one, or one with a NUL byte");
         return visitor_.symlink(entry);
-      case EntryKind::kOther:
+      case TreeKind::kOther:
         break;
     }
     return visitor_.other(entry);
@@ -238,15 +238,15 @@ std::optional<NodeLink> find_link(NodeCursor& node, std::string_view name, unsig
 
 }  // namespace
 
-std::string_view to_string(EntryKind kind) {
+std::string_view to_string(TreeKind kind) {
   switch (kind) {
-    case EntryKind::kDirectory:
+    case TreeKind::kDirectory:
       return "directory";
-    case EntryKind::kFile:
+    case TreeKind::kFile:
       return "file";
-    case EntryKind::kSymlink:
+    case TreeKind::kSymlink:
       return "symlink";
-    case EntryKind::kOther:
+    case TreeKind::kOther:
       break;
   }
   return "other";
@@ -260,7 +260,7 @@ Result<OpenedEntry> open_entry(BlockReader& reader, const CidView& cid, bool rea
     opened.kind = kind_of(opened.node->kind());
     return opened;
   }
-  if (cid.codec == kCodecRaw) opened.kind = EntryKind::kFile;
+  if (cid.codec == kCodecRaw) opened.kind = TreeKind::kFile;
   if (reads_leaves) {
     std::vector<uint8_t> data;
     PIECEWORK_TRY(reader.read(cid, opened.place, data));
@@ -281,7 +281,7 @@ Result<std::optional<FoundEntry>> find_path(BlockReader& reader, const Cid& root
     const std::string_view name = path.substr(0, path.find('/'));
     path.remove_prefix(std::min(path.size(), name.size() + 1));
     if (name.empty()) continue;
-    if (at.kind != EntryKind::kDirectory) return std::nullopt;
+    if (at.kind != TreeKind::kDirectory) return std::nullopt;
     for (unsigned level = 0;; ++level) {
       const HamtShape shape = at.node->shape();
       if (at.node->kind() == BlockKind::kHamtShard && (level + 1) * shape.bits_per_level > 64) return std::nullopt;

@@ -14,8 +14,8 @@
 
 namespace piecework::engine {
 
-enum class EntryKind : uint8_t { kDirectory, kFile, kSymlink, kOther };  // kOther: not UnixFS
-std::string_view to_string(EntryKind kind);
+enum class TreeKind : uint8_t { kDirectory, kFile, kSymlink, kOther };  // kOther: not UnixFS
+std::string_view to_string(TreeKind kind);
 
 // Views live for the call.
 struct TreeEntry {
@@ -23,7 +23,7 @@ struct TreeEntry {
   std::string_view name;
   CidView cid;
   BlockPlace place;
-  EntryKind kind = EntryKind::kOther;
+  TreeKind kind = TreeKind::kOther;
   uint64_t size_bytes = 0;           // of a file's content or a symlink's target
   std::string_view link_target;      // of a symlink
   const UnixfsData* unixfs = nullptr;  // mode and mtime; none for raw blocks and what is not UnixFS
@@ -62,7 +62,7 @@ Status walk_tree(BlockReader& reader, const Cid& root, std::string_view path, co
 // What stands at a path.
 struct FoundEntry {
   Cid cid;
-  EntryKind kind = EntryKind::kOther;
+  TreeKind kind = TreeKind::kOther;
 };
 // Looks `path` up below `root`; empty components are passed over, symlinks not followed. None where there is no such
 // entry. Errors: of reading.
@@ -74,7 +74,7 @@ bool is_parts_directory(const NodeCursor& directory);
 // A block as an entry of a tree: its node where that had to be read.
 struct OpenedEntry {
   BlockPlace place;
-  EntryKind kind = EntryKind::kOther;
+  TreeKind kind = TreeKind::kOther;
   std::unique_ptr<NodeCursor> node;
 };
 // Raw blocks and those of unknown codecs are not read, unless `reads_leaves`: then their digest is checked.
