@@ -173,7 +173,8 @@ Result<bool> RestoreTarget::publish(RestoredFile& file, const File& parent, std:
   PIECEWORK_TRY(check_file_name(name));
   PIECEWORK_CHECK(file.is_open());
   kill_point("restore.before_publish");
-  const int sys_errno = rename_without_replacing(root_->fd(), file.name_.c_str(), parent.fd(), std::string(name).c_str());
+  const std::string text(name);
+  const int sys_errno = rename_without_replacing(root_->fd(), file.name_.c_str(), parent.fd(), text.c_str());
   if (sys_errno == EEXIST) return false;
   if (sys_errno != 0) return fail_target(sys_errno, "naming", path_in(parent, name));
   file.name_.clear();

@@ -14,8 +14,8 @@ namespace piecework::tools {
 void add_car_flags(CLI::App& command, CarFlags& flags) {
   command
       .add_option("CAR...", flags.arguments,
-                  "CARs, or directories with CARs (all *.car in them). The last argument is a PATH inside them, unless it "
-                  "is the only one, ends in .car or /, or --path is given")
+                  "CARs, or directories with CARs (all *.car in them). The last argument is a PATH inside them, "
+                  "unless it is the only one, ends in .car or /, or --path is given")
       ->required();
   command
       .add_option_function<std::string>(

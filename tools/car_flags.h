@@ -34,7 +34,8 @@ struct OpenedCars {
   std::vector<engine::Cid> roots;  // --root, or those of the headers, each once
   std::string path;                // inside the CARs, without slashes around it
 };
-// Opens the CARs, says what is unusual about them, and finds their roots. Errors: of the CARs; kInvalidArgument (config).
+// Opens the CARs, says what is unusual about them, and finds their roots. Errors: of the CARs; kInvalidArgument
+// (config).
 Result<OpenedCars> open_car_arguments(const CarFlags& flags);
 
 }  // namespace piecework::tools

@@ -40,7 +40,8 @@ Status check_flags(const ExtractFlags& flags) {
   if (flags.verify_only == !flags.out_path.empty()) return usage("give either --out or --verify-only");
   if (flags.dag.empty()) return {};
   if (flags.verify_only) return usage("--car needs --out FILE");
-  if (!flags.cars.root.empty() || !split_arguments(flags.cars).path.empty()) return usage("--car takes no path or --root");
+  const bool has_place = !flags.cars.root.empty() || !split_arguments(flags.cars).path.empty();
+  if (has_place) return usage("--car takes no path or --root");
   return {};
 }
 
@@ -70,11 +71,12 @@ Status print_extract_json(const ExtractFlags& flags, const engine::RestoreReport
 
 void print_left_out(const engine::RestoreReport& report) {
   for (const engine::LeftOutSymlink& symlink : report.left_out) {
-    print_message(fmt::format("warning: symlink '{}' -> '{}' leads out of the target and is left out; see --allow-symlinks",
+    print_message(fmt::format("warning: symlink '{}' -> '{}' leads out and is left out; see --allow-symlinks",
                               printable(symlink.path), printable(symlink.link_target)));
   }
   if (report.left_out_count > report.left_out.size()) {
-    print_message(fmt::format("warning: {} more symlinks are left out", report.left_out_count - report.left_out.size()));
+    const uint64_t more_count = report.left_out_count - report.left_out.size();
+    print_message(fmt::format("warning: {} more symlinks are left out", more_count));
   }
 }
 
@@ -160,8 +162,8 @@ void add_extract_command(CLI::App& app, Invocation& invocation) {
                                         .example = "piecework extract pieces/ --out restored"});
   add_car_flags(*command, flags->cars);
   command->add_option("--out", flags->out_path,
-                      "Directory to restore into; what is there is never overwritten, equal files are kept. With --car: "
-                      "the CAR to write");
+                      "Directory to restore into; what is there is never overwritten, equal files are kept. "
+                      "With --car: the CAR to write");
   command->add_flag("--verify-only", flags->verify_only, "Read and check everything, write nothing");
   command->add_flag("--sync", flags->sync, "At the end, wait until everything that was restored is on the disk");
   command->add_option("--car", flags->dag, "Write the DAG of this block as a CAR, as `ipfs dag export` does")

@@ -18,9 +18,9 @@ struct ExportedDag {
   uint64_t car_bytes = 0;
 };
 
-// Writes the DAG of `root` to the new file `path`: complete under that name, or not there at all. Every block is checked.
-// Memory: 32 bytes a block. Errors: those of walk_stored_dag, kCorrupt (source) for a block that is missing or wrong;
-// kNoSpace (destination) where `path` exists, and others of the destination; kCancelled.
+// Writes the DAG of `root` to the new file `path`: complete under that name, or not there at all. Every block is
+// checked. Memory: 32 bytes a block. Errors: those of walk_stored_dag, kCorrupt (source) for a block that is missing or
+// wrong; kNoSpace (destination) where `path` exists, and others of the destination; kCancelled.
 Result<ExportedDag> export_dag(BlockStore& store, const Cid& root, const std::string& path,
                                const std::atomic<bool>* stop, std::atomic<uint64_t>* done_bytes);
 

@@ -26,8 +26,8 @@ struct FileChunk {
 };
 
 // Reads a chunk's content, which is what its parent says it is, into `buffer`, and sets `wanted` to what lies in the
-// range: a part of `buffer` or of the chunk. Errors: as BlockReader::read; kCorrupt where the leaf has another length or
-// links. Safe for concurrent use with different buffers.
+// range: a part of `buffer` or of the chunk. Errors: as BlockReader::read; kCorrupt where the leaf has another length
+// or links. Safe for concurrent use with different buffers.
 Status read_chunk(BlockReader& reader, const FileChunk& chunk, std::vector<uint8_t>& buffer, ByteSpan& wanted);
 
 // Thread-compatible.
@@ -38,8 +38,8 @@ class FileReader {
   FileReader(BlockReader& reader, const CidView& root, const BlockPlace& place, std::unique_ptr<NodeCursor> node,
              uint64_t begin_bytes, uint64_t end_bytes);
 
-  // The next chunk, or none at the end of the range. After an error, failed_cid() and failed_place() say of which block.
-  // Errors: kCorrupt, kNotFound (source): the DAG is not what it should be; of the reader.
+  // The next chunk, or none at the end of the range. After an error, failed_cid() and failed_place() say of which
+  // block. Errors: kCorrupt, kNotFound (source): the DAG is not what it should be; of the reader.
   Result<std::optional<FileChunk>> next();
 
   const Cid& failed_cid() const { return failed_cid_; }

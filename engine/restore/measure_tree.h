@@ -1,5 +1,6 @@
 // What a tree would come to if it were restored, before anything is: entries and bytes, counted as often as they are
-// linked. A DAG that shares its nodes is read once, so that a small CAR that stands for 50^10 files is found out at once.
+// linked. A DAG that shares its nodes is read once, so that a small CAR that stands for 50^10 files is found out at
+// once.
 #pragma once
 
 #include <cstdint>

@@ -22,8 +22,8 @@ class NodeStack {
 
   void push(const CidView& cid, const BlockPlace& place, std::unique_ptr<NodeCursor> node);
   void pop();
-  // The next link of the top node, or none after its last; valid until the next call. Errors: of reading the node again.
-  // REQUIRES: not empty.
+  // The next link of the top node, or none after its last; valid until the next call. Errors: of reading the node
+  // again. REQUIRES: not empty.
   Result<std::optional<NodeLink>> next();
   // REQUIRES: not empty, and next() was called since the last pop().
   const NodeCursor& top() const { return *frames_.back().node; }

@@ -50,8 +50,8 @@ Faults faults_of(const VerifyReport& report) {
   return faults;
 }
 
-// A file is not damaged because another one that describes it is. A damaged receipt speaks against nothing but itself; a
-// damaged tree or list of external blocks not against the CAR.
+// A file is not damaged because another one that describes it is. A damaged receipt speaks against nothing but itself;
+// a damaged tree or list of external blocks not against the CAR.
 void keep_witnessed(const FoundReceipt& found, const std::string& directory, const Receipt& receipt, Faults& faults) {
   if (faults.contains(found.path)) {
     std::erase_if(faults, [&found](const auto& fault) { return fault.first != found.path; });
@@ -92,7 +92,8 @@ Result<std::string> why_not_rebuilt(const RepairRequest& request, const std::str
 }
 
 // What verify finds wrong with one receipt's batch; none where nothing is.
-Result<std::optional<BatchRepair>> look_at(const RepairRequest& request, const FoundReceipt& found, bool reads_content) {
+Result<std::optional<BatchRepair>> look_at(const RepairRequest& request, const FoundReceipt& found,
+                                           bool reads_content) {
   VerifyReport report;
   PIECEWORK_TRY(verify_receipt(request.directory, found, reads_content, verify_options(request), report));
   if (report.ok()) return std::nullopt;
@@ -122,7 +123,8 @@ Result<std::optional<BatchRepair>> look_at(const RepairRequest& request, const F
 Result<std::string> verify_again(const RepairRequest& request, const BatchRepair& repair) {
   const std::string folder = fmt::format("{}/receipts/{}", request.directory, repair.plan_digest);
   const std::string name = receipt_name(repair.batch);
-  const FoundReceipt found{repair.plan_digest, folder, name, folder + "/" + name, read_receipt_file(folder + "/" + name)};
+  const std::string path = folder + "/" + name;
+  const FoundReceipt found{repair.plan_digest, folder, name, path, read_receipt_file(path)};
   VerifyReport report;
   PIECEWORK_TRY(verify_receipt(request.directory, found, /*reads_content=*/true, verify_options(request), report));
   return report.ok() ? std::string() : "what was made again is not right: " + line_of(report.problems.kept().front());

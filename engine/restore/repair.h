@@ -1,13 +1,13 @@
-// Puts an output directory of pack right again: every damaged file is replaced by one that was made anew and verified, or
-// set aside so that pack makes it again. Source: design.md 6.
+// Puts an output directory of pack right again: every damaged file is replaced by one that was made anew and verified,
+// or set aside so that pack makes it again. Source: design.md 6.
 //
 // What is wrong is verify's to say, and what a batch is made from the plan's, which the directory keeps. A damaged file
 // is first renamed to "<name>.damaged"; then the batch is packed again into the directory, as for any file that is
 // missing, and its receipt, where it was good, must come out the same; then all of the batch is verified; only then are
 // the damaged files removed. Where making it again fails, names are given back. So nothing goes whose content does not
-// stand, verified, under its own name; a process that is killed on the way leaves the damaged file beside the place, and
-// the next repair goes on. Where plan or sources are gone, a damaged file is only renamed: `todo` then lists the batch,
-// and what is good in the file can still be restored from it.
+// stand, verified, under its own name; a process that is killed on the way leaves the damaged file beside the place,
+// and the next repair goes on. Where plan or sources are gone, a damaged file is only renamed: `todo` then lists the
+// batch, and what is good in the file can still be restored from it.
 #pragma once
 
 #include <atomic>

@@ -32,7 +32,7 @@ Status RestoreLast::add_symlink(const std::string& directory, const std::string&
   symlink_bytes_ += sizeof symlink + directory.size() + name.size() + entry.link_target.size() + entry.path.size();
   if (symlink_bytes_ > kSymlinkBytesMax) {
     return fail(ErrorCode::kResourceExhausted, ErrorSide::kSource,
-                fmt::format("{} symlinks and more do not fit {} bytes of memory; restore the tree in parts, with --path",
+                fmt::format("{} symlinks and more do not fit {} bytes of memory; restore it in parts, with --path",
                             symlinks_.size(), kSymlinkBytesMax));
   }
   symlinks_.push_back(std::move(symlink));

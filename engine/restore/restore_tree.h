@@ -1,12 +1,12 @@
-// Trees out of CARs into a directory: every block is checked as it is read, what can be restored is restored, and nothing
-// is written that was not asked for. Source: design.md 6, formats.md 11.
+// Trees out of CARs into a directory: every block is checked as it is read, what can be restored is restored, and
+// nothing is written that was not asked for. Source: design.md 6, formats.md 11.
 //
 // Several roots go into one directory: the pieces of a plan hold parts of one tree, under the same paths. Where an item
 // was larger than a piece, its parts stand at its path as a directory of links named by 20 digits; that is passed over
 // where another root has the item itself there (the join), which finds its parts in the other CARs.
 //
-// A directory root's entries come into the target; a root that is a file or symlink has no name, and comes into it under
-// its CID. Order: directories and files as the tree has them, then symlinks, then modes and times of directories.
+// A directory root's entries come into the target; a root that is a file or symlink has no name, and comes into it
+// under its CID. Order: directories and files as the tree has them, then symlinks, then modes and times of directories.
 #pragma once
 
 #include <atomic>

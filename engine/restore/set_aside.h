@@ -1,5 +1,5 @@
-// Damaged files under names of their own: "<name>.damaged", or "<name>.damaged-2" and so on where that is taken. Nothing
-// is ever replaced, and a directory is synced before what depends on its names.
+// Damaged files under names of their own: "<name>.damaged", or "<name>.damaged-2" and so on where that is taken.
+// Nothing is ever replaced, and a directory is synced before what depends on its names.
 #pragma once
 
 #include <string>

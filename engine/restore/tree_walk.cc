@@ -160,7 +160,8 @@ class TreeWalk {
   Status enter(TreeEntry& entry, OpenedEntry opened) {
     entry.size_bytes = 0;
     if (directory_count_ >= options_.depth_max) {
-      return fault_here(entry.cid, finding::kLimit, fmt::format("at most {} directories in directories", options_.depth_max),
+      return fault_here(entry.cid, finding::kLimit,
+                        fmt::format("at most {} directories in directories", options_.depth_max),
                         "more; see --max-depth");
     }
     if (options_.is_strict && opened.node->kind() == BlockKind::kDirectory) {
@@ -307,7 +308,7 @@ bool is_parts_directory(const NodeCursor& directory) {
   for (const PbLink& link : directory.pb_links()) {
     const std::string_view name = link.name.substr(std::min(prefix_bytes, link.name.size()));
     if (name.empty() && prefix_bytes > 0) continue;  // a sub-shard
-    const bool is_number = std::all_of(name.begin(), name.end(), [](char digit) { return digit >= '0' && digit <= '9'; });
+    const bool is_number = name.find_first_not_of("0123456789") == std::string_view::npos;
     if (name.size() != kPartNameBytes || !is_number) return false;
   }
   return true;

@@ -1,7 +1,7 @@
 // A UnixFS tree as its entries, depth first, links in stored order; shards of a HAMT count as their directory.
 //
-// Rules between a parent and its child are those of verify. What cannot be read is a fault of the place where it stands,
-// and the walk goes on beside it. Source: formats.md 3, 6, 11.
+// Rules between a parent and its child are those of verify. What cannot be read is a fault of the place where it
+// stands, and the walk goes on beside it. Source: formats.md 3, 6, 11.
 #pragma once
 
 #include <memory>
@@ -54,8 +54,8 @@ struct TreeWalkOptions {
   const std::atomic<bool>* stop = nullptr;
 };
 
-// Walks the tree of `root`, which stands at `path` ("" for the root of a CAR). Errors: the visitor's; kCancelled; of the
-// reader, other than faults of blocks.
+// Walks the tree of `root`, which stands at `path` ("" for the root of a CAR). Errors: the visitor's; kCancelled; of
+// the reader, other than faults of blocks.
 Status walk_tree(BlockReader& reader, const Cid& root, std::string_view path, const TreeWalkOptions& options,
                  TreeVisitor& visitor);
 

@@ -23,8 +23,9 @@ struct NodesFacts {
 // Told of each section: its CID, and where the block's data stands in the CAR. An error ends the reading.
 using NodesVisitor = std::function<Status(const CidView& cid, uint64_t data_offset_bytes, uint64_t data_bytes)>;
 
-// Reads a frame at a time, and hands its entries to `visit`, where there is one. Errors: kCorrupt where a frame, an entry, the index or the trailer is not what it should be;
-// those of reading; the visitor's. What was visited is right only where the result is what the receipt says.
+// Reads a frame at a time, and hands its entries to `visit`, where there is one. Errors: kCorrupt where a frame, an
+// entry, the index or the trailer is not what it should be; those of reading; the visitor's. What was visited is right
+// only where the result is what the receipt says.
 Result<NodesFacts> verify_nodes(const io::File& file, const NodesVisitor& visit = {});
 
 }  // namespace piecework::engine

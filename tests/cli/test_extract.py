@@ -143,7 +143,8 @@ class Extract(harness.TestCase):
         self.extract(car, "a/link", "--out", self.temp / "3", code=0)
         self.assertEqual(self.check(harness.run("cat", car, "--path", "x.car"), 0).out, b"not a CAR")
         self.check(harness.run("cat", car, "a"), 64)
-        for command in (("cat", car, "no/such"), ("ls", car, "no/such"), ("extract", car, "no/such", "--out", self.target),
+        for command in (("cat", car, "no/such"), ("ls", car, "no/such"),
+                        ("extract", car, "no/such", "--out", self.target),
                         ("cat", self.temp / "no-such.car", "a"), ("ls", f"{self.source}/a/")):
             self.check(harness.run(*command), 66)
         self.check(harness.run("extract", car), 64)

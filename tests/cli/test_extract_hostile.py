@@ -146,7 +146,8 @@ class Hostile(harness.TestCase):
         (self.target / "d").symlink_to(outside)
         (self.target / "f").symlink_to(outside / "f")
         file = self.dag.raw(b"theirs")
-        root = self.dag.directory([(b"d", self.dag.directory([(b"f", file), (b"g", file)])), (b"f", file), (b"ok", file)])
+        inner = self.dag.directory([(b"f", file), (b"g", file)])
+        root = self.dag.directory([(b"d", inner), (b"f", file), (b"ok", file)])
         report = self.extract(root, 73)
         self.assertEqual({c["path"] for c in report["conflicts"]}, {"d", "f"})
         self.assertEqual([(p.name, p.read_bytes()) for p in outside.iterdir()], [("f", b"mine")])
@@ -187,7 +188,8 @@ class Hostile(harness.TestCase):
         liar = self.dag.file([(leaf, 4)])
         cases = {b"short": self.dag.file([(leaf, 3)]), b"long": self.dag.file([(leaf, 5)]),
                  b"deep": self.dag.file([(liar, 5)]), b"empty": self.dag.file([(liar, 0)]),
-                 b"dir": self.dag.file([(self.dag.directory([]), 2)]), b"link": self.dag.file([(self.dag.symlink(b"x"), 1)])}
+                 b"dir": self.dag.file([(self.dag.directory([]), 2)]),
+                 b"link": self.dag.file([(self.dag.symlink(b"x"), 1)])}
         report = self.extract(self.dag.directory(list(cases.items()) + [(b"good", self.dag.file([(liar, 4)]))]), 65)
         self.assertEqual({p["path"].encode() for p in report["problems"]}, set(cases))
         self.assertEqual(harness.files_below(self.target), ["good"])
@@ -195,7 +197,8 @@ class Hostile(harness.TestCase):
     def test_missing_blocks(self):
         gone = self.dag.raw(b"gone")
         lost = self.dag.directory([(b"x", gone)])
-        root = self.dag.directory([(b"a", self.dag.raw(b"here")), (b"d", lost), (b"e", self.dag.directory([(b"y", gone)])),
+        root = self.dag.directory([(b"a", self.dag.raw(b"here")), (b"d", lost),
+                                   (b"e", self.dag.directory([(b"y", gone)])),
                                    (b"f", self.dag.file([(self.dag.raw(b"1"), 1), (gone, 4)]))])
         del self.dag.blocks[gone], self.dag.blocks[lost]
         report = self.extract(root, 65)
