@@ -2,6 +2,7 @@
 """piecework repair: makes damaged files again, and never loses what is good."""
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -110,6 +111,17 @@ class Repair(harness.TestCase):
         self.assertTrue(done["error"])
         self.assertEqual(car.read_bytes(), content)
         self.assertEqual([p.name for p in self.out.iterdir() if "damaged" in p.name], [])
+
+    def test_a_killed_repair_goes_on(self):
+        if harness.run("info", env={"PIECEWORK_KILL": "x"}).code != 64:
+            self.skipTest("no test build: kill points are off")
+        car = Path(self.pieces[1]["car"])
+        content = self.damage(car)
+        killed = harness.run("repair", self.out, "--yes", env={"PIECEWORK_KILL": "repair.after_set_aside:1"})
+        self.assertEqual(killed.code, -signal.SIGKILL, killed)
+        self.assertEqual((car.exists(), Path(f"{car}.damaged").read_bytes()), (False, content))
+        self.assertEqual([b["outcome"] for b in self.repair("--yes", code=0)["batches"]], ["rebuilt"])
+        self.assertEqual(harness.snapshot(self.out), self.good)
 
     def test_without_a_plan(self):
         tree = self.out / f"{self.pieces[1]['piece_cid_v1']}.tree"
