@@ -14,14 +14,14 @@ import harness  # noqa: E402
 PROFILES = ("unixfs-v1-2025", "unixfs-v0-2015")
 
 
-def random_tree(seed):
+def random_tree(seed, wide_count=0):
     source = random.Random(seed)
     entries = {"empty folder": None, ".hidden/.file": b"hidden", "a/empty": b"", "name with \n and \x1b": b"x",
                b"not utf-8 \xff\xfe": b"bytes", "large": source.randbytes(3_000_001), "a/mid": source.randbytes(70_000),
                "copy of mid": None, "zeros": bytes(2_500_000), "inside": ("symlink", "a/./mid"),
                "a/b/up": ("symlink", "../mid"), "n" * 255: b"longest"}
     entries["copy of mid"] = entries["a/mid"]
-    entries |= {f"wide/{index:05d}-{'long name ' * 16}": b"%d" % (index % 50) for index in range(1400)}
+    entries |= {f"wide/{index:05d}-{'long name ' * 24}": b"%d" % (index % 50) for index in range(wide_count)}
     entries |= {"/".join(f"{level}" for level in range(80)) + "/bottom": b"deep"}
     return entries
 
@@ -52,7 +52,7 @@ class Extract(harness.TestCase):
                 self.check_same(trees[spec], target)
 
     def test_own_pieces(self):
-        harness.make_tree(self.source, random_tree(1))
+        harness.make_tree(self.source, random_tree(1, 950))  # a HAMT
         for profile in PROFILES:
             for size in ((), ("--piece-size", "2MiB")):
                 with self.subTest(profile=profile, size=size):
