@@ -25,7 +25,7 @@ constexpr uint64_t kIndexBytesMax = 64 * kMiB;
 
 class NodesVerification {
  public:
-  NodesVerification(const io::File& file, const NodesVisitor& visit) : file_(file), visit_(visit) {}
+  explicit NodesVerification(const io::File& file) : file_(file) {}
 
   Result<NodesFacts> run() {
     PIECEWORK_TRY(read_index());
@@ -119,10 +119,6 @@ class NodesVerification {
     const Result<CidView> cid = decode_cid_prefix(section);
     const bool is_whole = kind == NodesEntryKind::kFileData || length.value <= section.size();
     if (!cid || cid->bytes.size() > length.value || !is_whole) return corrupt("an entry has no CID or is cut short");
-    if (visit_) {
-      const uint64_t data_offset_bytes = expected_.car_offset_bytes + length.length_bytes + cid->bytes.size();
-      PIECEWORK_TRY(visit_(*cid, data_offset_bytes, length.value - cid->bytes.size()));
-    }
     expected_.car_offset_bytes += length.length_bytes + length.value;
     ++expected_.first_section;
     const uint64_t body_bytes = kind == NodesEntryKind::kFileData ? cid->bytes.size() : length.value;
@@ -130,7 +126,6 @@ class NodesVerification {
   }
 
   const io::File& file_;
-  const NodesVisitor& visit_;
   NodesTrailer trailer_;
   std::vector<NodesFrameIndex> index_;
   NodesFrameIndex expected_;  // of the next frame; lengths unused
@@ -142,8 +137,6 @@ class NodesVerification {
 
 }  // namespace
 
-Result<NodesFacts> verify_nodes(const io::File& file, const NodesVisitor& visit) {
-  return NodesVerification(file, visit).run();
-}
+Result<NodesFacts> verify_nodes(const io::File& file) { return NodesVerification(file).run(); }
 
 }  // namespace piecework::engine

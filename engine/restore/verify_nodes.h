@@ -4,9 +4,6 @@
 // entries and compared. Format: engine/record/nodes_format.h.
 #pragma once
 
-#include <functional>
-
-#include "engine/codec/cid.h"
 #include "engine/record/file_table.h"
 #include "io/file.h"
 #include "kernels/base/error.h"
@@ -20,12 +17,8 @@ struct NodesFacts {
   uint64_t car_bytes = 0;  // end of the last section
 };
 
-// Told of each section: its CID, and where the block's data stands in the CAR. An error ends the reading.
-using NodesVisitor = std::function<Status(const CidView& cid, uint64_t data_offset_bytes, uint64_t data_bytes)>;
-
-// Reads a frame at a time, and hands its entries to `visit`, where there is one. Errors: kCorrupt where a frame, an
-// entry, the index or the trailer is not what it should be; those of reading; the visitor's. What was visited is right
-// only where the result is what the receipt says.
-Result<NodesFacts> verify_nodes(const io::File& file, const NodesVisitor& visit = {});
+// Reads a frame at a time. Errors: kCorrupt where a frame, an entry, the index or the trailer is not what it should be;
+// those of reading.
+Result<NodesFacts> verify_nodes(const io::File& file);
 
 }  // namespace piecework::engine
