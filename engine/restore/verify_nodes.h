@@ -1,7 +1,7 @@
 // Checks <piece>.nodes from end to end: frames, their index, the trailer, and that the entries add up to the CAR.
 //
-// The receipt has the digest of the frames' content only (compressors differ), so the index is made again from the
-// entries and compared. Format: engine/record/nodes_format.h.
+// The receipt has the digest of the frames' content only (compressors differ); the reader compares the index with the
+// entries. Format: engine/record/nodes_format.h.
 #pragma once
 
 #include "engine/record/file_table.h"
