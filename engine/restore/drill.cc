@@ -10,11 +10,11 @@
 
 #include "engine/record/batch_state.h"
 #include "engine/record/file_row.h"
+#include "engine/record/nodes_reader.h"
 #include "engine/record/sidecar_content.h"
 #include "engine/restore/file_reader.h"
 #include "engine/restore/receipt_walk.h"
 #include "engine/restore/tree_walk.h"
-#include "engine/restore/verify_nodes.h"
 #include "engine/restore/verify_piece.h"
 #include "io/file.h"
 
@@ -153,10 +153,10 @@ class Drill {
       CarInput input{.path = fmt::format("{}/{}", piece->directory, car_name(piece->piece_cid_v1)), .spool = {}};
       input.list_places = [nodes_path](uint32_t file_index, const BlockVisitor& visit) -> Status {
         PIECEWORK_ASSIGN(const io::File nodes, io::open_named(nodes_path, ErrorSide::kSource));
-        const auto listed = verify_nodes(nodes, [&](const CidView& cid, uint64_t offset_bytes, uint64_t data_bytes) {
-          return visit(cid, {file_index, offset_bytes, data_bytes});
+        PIECEWORK_ASSIGN(NodesReader reader, NodesReader::open(nodes));
+        return reader.visit_all([&](const NodesEntry& entry) {
+          return visit(entry.cid, {file_index, entry.block_offset_bytes(), entry.block_bytes});
         });
-        return listed ? Status() : tl::unexpected<Error>(listed.error());
       };
       inputs.push_back(std::move(input));
     }
