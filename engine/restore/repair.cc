@@ -65,6 +65,11 @@ void keep_witnessed(const FoundReceipt& found, const std::string& directory, con
   if (faults.contains(fmt::format("{}/{}", found.plan_path, external_list_name(receipt.batch)))) {
     car->second.erase(finding::kMissingBlock);
   }
+  // A CAR that is what its name says is right; where the receipt says otherwise of it, the receipt is wrong.
+  if (car->second == std::set<std::string>{finding::kReceipt}) {
+    faults[found.path].insert(finding::kReceipt);
+    car->second.clear();
+  }
   if (car->second.empty()) faults.erase(car);
 }
 

@@ -131,6 +131,15 @@ class Repair(harness.TestCase):
         # A damaged tree is no evidence against the CAR.
         self.assertEqual(self.repair(code=65)["batches"][0]["damaged"], [str(tree)])
 
+    def test_a_receipt_that_lies(self):
+        """The CAR is what its name says, so the receipt is what is wrong."""
+        receipt = Path(self.pieces[1]["receipt"])
+        receipt.write_text(receipt.read_text().replace(self.pieces[1]["root_cid"], self.pieces[0]["root_cid"]))
+        told = self.repair(code=65)["batches"]
+        self.assertEqual([b["damaged"] for b in told], [[str(receipt)]])
+        self.assertEqual([b["outcome"] for b in self.repair("--yes", code=0)["batches"]], ["rebuilt"])
+        self.assertEqual(harness.snapshot(self.out), self.good)
+
     def test_files_in_parts(self):
         shutil.rmtree(self.out)
         harness.make_tree(self.source, {"large": harness.payload("large", 700_000)})
