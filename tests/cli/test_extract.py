@@ -125,7 +125,8 @@ class Extract(harness.TestCase):
         self.assertIn(pieces[-1]["root_cid"], [p.name for p in restored] + [pieces[-1]["root_cid"]])
 
     def test_stores_in_parts(self):
-        harness.make_tree(self.source, {f"d{i % 7}/f{i}": harness.payload(f"s{i}", 9000) for i in range(120)})
+        source = random.Random(6)
+        harness.make_tree(self.source, {f"d{i % 7}/f{i}": source.randbytes(9000) for i in range(120)})
         first = self.pack_one(self.source, "--out", self.temp / "first")
         self.pack(first["car"], "--out", self.out, "--piece-size", "256KiB")
         self.extract(f"{self.out}/", "--out", self.target, "--root", first["root_cid"])
@@ -250,8 +251,8 @@ class Extract(harness.TestCase):
     def test_a_killed_extract_goes_on(self):
         if harness.run("info", env={"PIECEWORK_KILL": "x"}).code != 64:
             self.skipTest("no test build: kill points are off")
-        harness.make_tree(self.source, {f"{i}/f{j}": harness.payload(f"{i}{j}", 20_000) for i in range(10)
-                                        for j in range(12)})
+        source = random.Random(7)
+        harness.make_tree(self.source, {f"{i % 10}/f{i}": source.randbytes(20_000) for i in range(120)})
         car = self.pack_one(self.source, "--out", self.out)["car"]
         killed = harness.run("extract", car, "--out", self.target, env={"PIECEWORK_KILL": "restore.before_publish:60"})
         self.assertEqual(killed.code, -signal.SIGKILL, killed)
