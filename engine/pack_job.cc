@@ -26,19 +26,6 @@ Result<std::vector<uint32_t>> wanted_batches(const PackRequest& request, const P
   return batches;
 }
 
-// A file or directory where the plan saw a store, or the other way round, cannot be read as planned.
-Status check_kinds(const std::vector<Source>& planned, const std::vector<Source>& found) {
-  for (size_t i = 0; i < planned.size(); ++i) {
-    if (planned[i].kind == found[i].kind) continue;
-    return fail(
-        ErrorCode::kChanged, ErrorSide::kSource,
-        fmt::format("source '{}' is of another kind than the plan saw (file, directory, kubo repository or CAR); "
-                    "make the plan again",
-                    printable(planned[i].path)));
-  }
-  return {};
-}
-
 // A batch that is done needs no source: asked again it says so even where the sources are gone.
 Result<PackedBatch> pack_unless_done(const BatchWork& work, std::optional<SourceSet>& sources,
                                      const BatchStates& states, uint32_t batch) {
@@ -49,11 +36,7 @@ Result<PackedBatch> pack_unless_done(const BatchWork& work, std::optional<Source
     return PackedBatch{.receipt = std::move(*receipt), .was_done = true};
   }
   if (!sources) {
-    if (plan.sources.empty()) {
-      return fail(ErrorCode::kCorrupt, ErrorSide::kConfig, "the plan names no source; make the plan again");
-    }
-    PIECEWORK_ASSIGN(sources, SourceSet::open(plan.sources, plan.root_joins_sources));
-    PIECEWORK_TRY(check_kinds(plan.sources, sources->sources()));
+    PIECEWORK_ASSIGN(sources, open_planned_sources(plan, work.request.sources));
   }
   return pack_planned_batch(work, batch, *sources);
 }

@@ -14,7 +14,7 @@
 namespace piecework::engine {
 
 struct PackRequest {
-  std::vector<Source> sources;    // empty: those of `plan_path`
+  std::vector<Source> sources;    // empty: those of `plan_path`; with a plan: where its sources are now, in its order
   std::string plan_path;          // an existing plan, or empty: one is made
   std::vector<uint32_t> batches;  // of an existing plan; empty: all
   std::string output_path;

@@ -12,6 +12,7 @@
 #include "tools/cli.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
+#include "tools/finding_text.h"
 #include "tools/json_output.h"
 #include "tools/progress.h"
 #include "tools/sizes.h"
@@ -35,22 +36,6 @@ struct Checked {
   bool is_car = false;
   engine::CarFacts facts;
 };
-
-Json finding_json(const engine::VerifyFinding& finding) {
-  Json json = {{"kind", finding.kind}, {"piece", finding.piece}};
-  set_path(json, finding.path);
-  json["cid"] = finding.cid;
-  json["offset_bytes"] = finding.offset_bytes ? Json(*finding.offset_bytes) : Json();
-  json["expected"] = finding.expected;
-  json["actual"] = finding.actual;
-  return json;
-}
-
-Json findings_json(const engine::Findings& findings) {
-  Json json = Json::array();
-  for (const engine::VerifyFinding& finding : findings.kept()) json.push_back(finding_json(finding));
-  return json;
-}
 
 Json car_json(const engine::CarFacts& facts) {
   Json roots = Json::array();
@@ -85,25 +70,6 @@ Status print_verify_json(const Checked& checked) {
                {"car_bytes", report.car_bytes}};
   if (has_facts(checked)) json["car"] = car_json(checked.facts);
   return print_json(json);
-}
-
-std::string finding_line(std::string_view severity, const engine::VerifyFinding& finding) {
-  std::string line = fmt::format("{}: {}: {}", severity, finding.kind, printable(finding.piece));
-  if (finding.offset_bytes) line += fmt::format(", byte {}", *finding.offset_bytes);
-  if (!finding.path.empty()) line += fmt::format(", '{}'", printable(finding.path));
-  if (!finding.cid.empty()) line += ", " + finding.cid;
-  if (!finding.expected.empty())
-    line += ": expected " + printable(finding.expected) + "; found " + printable(finding.actual);
-  else
-    line += ": " + finding.actual;
-  return line;
-}
-
-void print_findings(std::string_view severity, const engine::Findings& findings) {
-  for (const engine::VerifyFinding& finding : findings.kept()) print_message(finding_line(severity, finding));
-  if (findings.count() > findings.kept().size()) {
-    print_message(fmt::format("{}: {} more", severity, findings.count() - findings.kept().size()));
-  }
 }
 
 Status print_verify_text(const Checked& checked) {

@@ -9,6 +9,11 @@
 
 namespace piecework::engine {
 
+// Opens the sources of a plan where the plan saw them or, where `moved` is not empty, at its paths: the same names in
+// the same order. Errors: as SourceSet::open; kInvalidArgument (config) where the names differ; kChanged (source) for
+// one of another kind than the plan saw.
+Result<SourceSet> open_planned_sources(const PlanSummary& plan, const std::vector<Source>& moved);
+
 // Opens every file of `batch`. Blocks of stores are not looked for: each is found, or not, when it is packed. Memory:
 // some hundred files. Errors: as FileRounds; of the plan.
 Status check_batch_sources(PlanReader& plan, uint32_t batch, const SourceSet& sources, unsigned thread_count,

@@ -31,6 +31,29 @@ std::string file_row_key(std::string_view path) {
   return is_utf8(path) ? "path:" + std::string(path) : "base64:" + base64(as_bytes(path));
 }
 
+std::optional<std::string> file_row_path(const FileRow& row) {
+  constexpr std::string_view kPathPrefix = "path:";
+  constexpr std::string_view kBase64Prefix = "base64:";
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const std::string_view key = row.key;
+  if (key.starts_with(kPathPrefix)) return std::string(key.substr(kPathPrefix.size()));
+  std::string_view digits = key.substr(kBase64Prefix.size());
+  while (digits.ends_with('=')) digits.remove_suffix(1);
+  std::string path;
+  uint32_t bits = 0;
+  unsigned bit_count = 0;
+  for (const char digit : digits) {
+    const size_t value = kDigits.find(digit);
+    if (value == std::string_view::npos) return std::nullopt;
+    bits = (bits << 6 | static_cast<uint32_t>(value)) & 0xFFFF;
+    bit_count += 6;
+    if (bit_count < 8) continue;
+    bit_count -= 8;
+    path.push_back(static_cast<char>(bits >> bit_count & 0xFF));
+  }
+  return path;
+}
+
 Status visit_file_rows(ByteSpan lines,
                        const std::function<Status(std::string_view, const std::optional<FileRow>&)>& visit) {
   for (std::string_view rest = as_text(lines); !rest.empty();) {

@@ -21,6 +21,9 @@ struct FileRow {
 // A path as rows name it: by its text, or in base64 where it is not UTF-8.
 std::string file_row_key(std::string_view path);
 
+// The path of a row, as bytes; none where its key is no base64.
+std::optional<std::string> file_row_path(const FileRow& row);
+
 // Hands every line of `lines`, whole ones, to `visit` as a row; none where the line is not one. Errors: the visitor's.
 Status visit_file_rows(ByteSpan lines,
                        const std::function<Status(std::string_view line, const std::optional<FileRow>& row)>& visit);

@@ -11,6 +11,7 @@
 
 #include "engine/codec/piece_cid.h"
 #include "engine/record/receipt.h"
+#include "engine/restore/receipt_walk.h"
 #include "engine/restore/verify_piece.h"
 #include "io/dir_reader.h"
 #include "io/file.h"
@@ -18,7 +19,6 @@
 namespace piecework::engine {
 namespace {
 
-constexpr std::string_view kReceiptSuffix = ".json";
 constexpr std::string_view kCarSuffix = ".car";
 
 // Names in a directory that end in `suffix`, in byte order; hidden ones are temporaries of pack.
@@ -31,6 +31,29 @@ Result<std::vector<std::string>> list_names(const std::string& path, std::string
     if (!name.starts_with('.') && name.size() > suffix.size() && name.ends_with(suffix)) names.emplace_back(name);
   }
   return names;
+}
+
+// What a receipt says must agree with itself and with where it lies.
+void check_facts(const Receipt& receipt, const FoundReceipt& found, VerifyReport& report) {
+  const auto expect = [&](const char* kind, std::string expected, std::string actual) {
+    if (expected == actual) return;
+    report.problems.add(
+        {.kind = kind, .piece = found.path, .expected = std::move(expected), .actual = std::move(actual)});
+  };
+  expect(finding::kReceipt, "plan " + found.plan, "plan " + receipt.plan_digest);
+  expect(finding::kReceipt, found.name, receipt_name(receipt.batch));
+  const Result<PieceCid> v1 = parse_piece_cid(receipt.piece_cid_v1);
+  const Result<PieceCid> v2 = parse_piece_cid(receipt.piece_cid_v2);
+  if (!v1 || v1->version != 1 || !v2 || v2->version != 2) {
+    expect(finding::kReceipt, "a piece CID of version 1 and one of version 2",
+           receipt.piece_cid_v1 + " and " + receipt.piece_cid_v2);
+    return;
+  }
+  expect(finding::kReceipt, to_hex(v1->root), to_hex(v2->root));
+  expect(finding::kReceipt, fmt::format("{} payload bytes", v2->payload_bytes),
+         fmt::format("{} payload bytes", receipt.payload_bytes));
+  expect(finding::kReceipt, fmt::format("{} padded bytes", v2->padded_bytes),
+         fmt::format("{} padded bytes", receipt.padded_bytes));
 }
 
 class DirectoryVerification {
@@ -48,52 +71,13 @@ class DirectoryVerification {
 
  private:
   Status check_receipts() {
-    const std::string receipts_path = path_ + "/receipts";
-    Result<std::vector<std::string>> plans = list_names(receipts_path, "");
-    if (!plans && plans.error().code == ErrorCode::kNotFound) return {};
-    if (!plans) return tl::unexpected<Error>(std::move(plans.error()));
-    for (const std::string& plan : *plans) {
-      const std::string plan_path = receipts_path + "/" + plan;
-      PIECEWORK_ASSIGN(const std::vector<std::string> batches, list_names(plan_path, kReceiptSuffix));
-      for (const std::string& batch : batches) PIECEWORK_TRY(check_receipt(plan, plan_path, batch));
-    }
-    return {};
+    return visit_receipts(path_, [this](const FoundReceipt& found) { return check_receipt(found); });
   }
 
-  Status check_receipt(const std::string& plan, const std::string& plan_path, const std::string& name) {
-    const std::string receipt_path = plan_path + "/" + name;
-    ++report_.receipt_count;
-    Result<Receipt> receipt = read_receipt_file(receipt_path);
-    if (!receipt) return absorb(std::move(receipt.error()), finding::kReceipt, receipt_path, report_);
-    check_facts(*receipt, plan, name, receipt_path);
+  Status check_receipt(const FoundReceipt& found) {
     // What is named by the piece is the same for every receipt that names it; what a receipt says of it is not.
-    const auto [known, is_new] = pieces_.insert(receipt->piece_cid_v1);
-    const bool reads_content = is_new && !options_.quick;
-    return verify_piece({path_, receipt_path, plan_path, &*receipt, reads_content}, options_, report_);
-  }
-
-  // What a receipt says must agree with itself and with where it lies.
-  void check_facts(const Receipt& receipt, const std::string& plan, const std::string& name,
-                   const std::string& receipt_path) {
-    const auto expect = [&](const char* kind, std::string expected, std::string actual) {
-      if (expected == actual) return;
-      report_.problems.add(
-          {.kind = kind, .piece = receipt_path, .expected = std::move(expected), .actual = std::move(actual)});
-    };
-    expect(finding::kReceipt, "plan " + plan, "plan " + receipt.plan_digest);
-    expect(finding::kReceipt, name, receipt_name(receipt.batch));
-    const Result<PieceCid> v1 = parse_piece_cid(receipt.piece_cid_v1);
-    const Result<PieceCid> v2 = parse_piece_cid(receipt.piece_cid_v2);
-    if (!v1 || v1->version != 1 || !v2 || v2->version != 2) {
-      expect(finding::kReceipt, "a piece CID of version 1 and one of version 2",
-             receipt.piece_cid_v1 + " and " + receipt.piece_cid_v2);
-      return;
-    }
-    expect(finding::kReceipt, to_hex(v1->root), to_hex(v2->root));
-    expect(finding::kReceipt, fmt::format("{} payload bytes", v2->payload_bytes),
-           fmt::format("{} payload bytes", receipt.payload_bytes));
-    expect(finding::kReceipt, fmt::format("{} padded bytes", v2->padded_bytes),
-           fmt::format("{} padded bytes", receipt.padded_bytes));
+    const bool is_new = !found.receipt || pieces_.insert(found.receipt->piece_cid_v1).second;
+    return verify_receipt(path_, found, is_new && !options_.quick, options_, report_);
   }
 
   Status check_other_cars() {
@@ -118,6 +102,14 @@ class DirectoryVerification {
 };
 
 }  // namespace
+
+Status verify_receipt(const std::string& directory_path, const FoundReceipt& found, bool reads_content,
+                      const VerifyOptions& options, VerifyReport& report) {
+  ++report.receipt_count;
+  if (!found.receipt) return absorb(found.receipt.error(), finding::kReceipt, found.path, report);
+  check_facts(*found.receipt, found, report);
+  return verify_piece({directory_path, found.path, found.plan_path, &*found.receipt, reads_content}, options, report);
+}
 
 Status verify_directory(const std::string& path, const VerifyOptions& options, VerifyReport& report) {
   return DirectoryVerification(path, options, report).run();

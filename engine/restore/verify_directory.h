@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "engine/restore/receipt_walk.h"
 #include "engine/restore/verify.h"
 #include "engine/restore/verify_report.h"
 #include "kernels/base/error.h"
@@ -17,5 +18,9 @@ namespace piecework::engine {
 // A file that cannot be read is a problem, not the end. Errors: kNotFound where the directory holds neither receipts
 // nor CARs; kPermission, kIo of the directory itself; kResourceExhausted; kCancelled.
 Status verify_directory(const std::string& path, const VerifyOptions& options, VerifyReport& report);
+
+// The same for one receipt, and the piece that it names. `reads_content`: also the CAR and the compressed sidecars.
+Status verify_receipt(const std::string& directory_path, const FoundReceipt& found, bool reads_content,
+                      const VerifyOptions& options, VerifyReport& report);
 
 }  // namespace piecework::engine

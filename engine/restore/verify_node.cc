@@ -90,6 +90,7 @@ Status NodeCursor::open_dag_pb() {
   if (!node_.data) return {};
   PIECEWORK_ASSIGN(const UnixfsData message, decode_unixfs(*node_.data));
   PIECEWORK_TRY(check_unixfs_node(node_, message));
+  unixfs_ = message;
   kind_ = kind_of(message.type);
   if (kind_ == BlockKind::kFile) block_sizes_.emplace(message);
   if (kind_ == BlockKind::kHamtShard) {

@@ -54,6 +54,13 @@ class NodeCursor {
   size_t data_bytes() const { return data_.size(); }
   // The links of a directory or shard, for checks over all names; none of other codecs.
   PbLinks pb_links() const { return node_.links(); }
+  uint64_t link_count() const { return node_.link_count; }
+  // The UnixFS message, where there is one; points into this object.
+  const std::optional<UnixfsData>& unixfs() const { return unixfs_; }
+  // The bytes of a file that stand in this node itself, before those of its children; a symlink's target.
+  ByteSpan inline_content() const { return unixfs_ && unixfs_->data ? *unixfs_->data : ByteSpan{}; }
+  // Of kFile: bytes of the file from here down.
+  uint64_t content_bytes() const { return unixfs_ ? unixfs_->content_bytes() + unixfs_->block_size_sum : 0; }
 
  private:
   explicit NodeCursor(std::vector<uint8_t> data) : data_(std::move(data)) {}
@@ -65,6 +72,7 @@ class NodeCursor {
   PbNode node_;
   std::optional<PbLinks::Iterator> next_;
   std::optional<UnixfsBlockSizes> block_sizes_;
+  std::optional<UnixfsData> unixfs_;
   std::vector<Cid> data_links_;  // of kLinkedData
   size_t data_links_done_ = 0;
 };

@@ -49,6 +49,9 @@ inline constexpr char kNotFollowed[] = "not-followed";  // links of a codec that
 inline constexpr char kUnreachable[] = "unreachable";
 inline constexpr char kNoReceipt[] = "no-receipt";
 inline constexpr char kSmallPiece[] = "small-piece";
+// Of restoring only.
+inline constexpr char kExists[] = "exists";  // something else stands where a name is to be made
+inline constexpr char kLimit[] = "limit";    // more of something than the caller allows
 // Neither: a block that stands elsewhere, as the receipt says.
 inline constexpr char kExternal[] = "external";
 }  // namespace finding

@@ -26,7 +26,8 @@ Result<std::unique_ptr<CarStore>> CarStore::open(std::vector<CarInput> inputs, c
   for (CarInput& input : inputs) {
     PIECEWORK_TRY(input.spool.is_open() ? store->files_.add_open(std::move(input.spool), input.path)
                                         : store->files_.add(input.path));
-    PIECEWORK_TRY(store->scan(store->file_count() - 1, append));
+    PIECEWORK_TRY(input.list_places ? store->take_places(input, append)
+                                    : store->scan(store->file_count() - 1, append));
   }
   store->drop_repeated_roots();
   PIECEWORK_ASSIGN(store->index_, builder.finish([&store](const CarIndexEntry& before, const CarIndexEntry& repeat) {
@@ -43,6 +44,17 @@ Status CarStore::scan(uint32_t file_index, const BlockVisitor& visit) {
                    scan_car(*file, file_path(file_index), file_stamp(file_index), scan_options, visit));
   PIECEWORK_TRY(files_.check_unchanged(file_index));
   return take_facts(file_index, std::move(facts));
+}
+
+Status CarStore::take_places(const CarInput& input, const BlockVisitor& visit) {
+  const uint32_t file_index = file_count() - 1;
+  const uint64_t file_bytes = file_stamp(file_index).size_bytes;
+  PIECEWORK_TRY(input.list_places(file_index, [&](const CidView& cid, const BlockPlace& place) -> Status {
+    const bool is_inside = place.length_bytes <= kStoreBlockBytesMax && place.offset_bytes <= file_bytes &&
+                           place.length_bytes <= file_bytes - place.offset_bytes;
+    return is_inside && !cid.is_identity() ? visit(cid, place) : Status();
+  }));
+  return take_facts(file_index, {});
 }
 
 Status CarStore::take_facts(uint32_t file_index, CarScanFacts facts) {

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,10 @@ namespace piecework::engine {
 struct CarInput {
   std::string path;
   io::File spool;  // io/spool_stream.h
+  // Where set, it calls the visitor with the place of every block in place of the scan, which reads the CAR: places
+  // that were written down when the CAR was. find() compares what stands there, so that a wrong one is no block. Roots
+  // are then none.
+  std::function<Status(uint32_t file_index, const BlockVisitor& visit)> list_places{};
 };
 
 struct CarStoreOptions {
@@ -83,6 +88,7 @@ class CarStore final : public BlockStore {
   CarStore(const CarStoreOptions& options) : options_(options), files_(options.open_files_max) {}
 
   Status scan(uint32_t file_index, const BlockVisitor& visit);
+  Status take_places(const CarInput& input, const BlockVisitor& visit);
   Status take_facts(uint32_t file_index, CarScanFacts facts);
   void drop_repeated_roots();
   Status compare_repeat(const CarIndexEntry& before, const CarIndexEntry& repeat);

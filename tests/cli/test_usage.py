@@ -6,8 +6,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import harness  # noqa: E402
 
-COMMANDS = ("pack", "plan", "todo", "commp", "fr32", "verify", "merge", "find", "catalogue", "prove", "check-proof",
-            "bench", "info")
+COMMANDS = ("pack", "plan", "todo", "commp", "fr32", "verify", "merge", "find", "catalogue", "ls", "cat", "extract",
+            "drill", "repair", "prove", "check-proof", "bench", "info")
 EXIT_CODES = (64, 65, 66, 69, 70, 71, 73, 74, 75, 77, 78)
 
 

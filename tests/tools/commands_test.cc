@@ -19,8 +19,9 @@ using testing::CommandOptions;
 using testing::CommandResult;
 using testing::run_piecework;
 
-constexpr const char* kCommandNames[] = {"bench", "catalogue", "check-proof", "commp", "find",  "fr32", "info",
-                                         "merge", "pack",      "plan",        "prove", "todo", "verify"};
+constexpr const char* kCommandNames[] = {"bench", "cat",  "catalogue", "check-proof", "commp",  "drill", "extract",
+                                         "find",  "fr32", "info",      "ls",          "merge",  "pack",  "plan",
+                                         "prove", "repair", "todo",    "verify"};
 
 nlohmann::json golden_row(size_t payload_bytes) {
   const nlohmann::json rows = testing::load_vectors("public/commp.json");

@@ -37,7 +37,7 @@ OWN_FOLDERS = ("kernels/", "io/", "engine/", "tools/", "tests/", "bench/")
 CONFINED_INCLUDES = [
     ("oneTBB", re.compile(r"<(tbb|oneapi/tbb)[/.]"),
      ("engine/piece/piece_pipeline.cc", "engine/pack_job.cc", "engine/plan/file_pass.cc",
-      "engine/restore/verify.cc", "engine/piece/commp.cc", "engine/task_order.h")),
+      "engine/restore/verify.cc", "engine/restore/restore_tree.cc", "engine/piece/commp.cc", "engine/task_order.h")),
     ("liburing", re.compile(r"<liburing"), ("io/uring_backend.cc",)),
     ("SQLite", re.compile(r"<sqlite3"), ("engine/record/sqlite.h", "engine/record/sqlite.cc")),
     ("leveldb", re.compile(r"<leveldb/"), ("engine/store/leveldb_reader.h", "engine/store/leveldb_reader.cc")),
