@@ -75,7 +75,8 @@ class Case(harness.TestCase):
 
 class KillPoints(Case):
     def test_every_point(self):
-        names = kill_point_names()
+        # Those of extract and repair: test_extract.py, test_repair.py.
+        names = [name for name in kill_point_names() if not name.startswith(("restore.", "repair."))]
         self.assertGreater(len(names), 8)
         killed_count = 0
         for name in names:
