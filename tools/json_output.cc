@@ -45,6 +45,7 @@ Status print_json(const Json& object) {
 }
 
 Status print_text(std::string_view text) {
+  if (text.empty()) return {};
   errno = 0;
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
     return fail_errno(errno, ErrorSide::kDestination, "writing to standard output");
