@@ -15,12 +15,10 @@
 namespace piecework::tools {
 
 void add_car_flags(CLI::App& command, CarFlags& flags) {
-  command
-      .add_option("CAR...", flags.arguments,
-                  "CARs, or directories with CARs (all *.car in them). The last argument is a PATH inside them, "
-                  "unless it is the only one, ends in .car or /, or --path is given. With --catalogue: just PATH, or a "
-                  "CID")
-      ->type_name("TEXT");
+  command.add_option("CAR...", flags.arguments,
+                     "CARs, or directories with CARs (all *.car in them). The last argument is a PATH inside them, "
+                     "unless it is the only one, ends in .car or /, or --path is given. With --catalogue: just PATH, "
+                     "or a CID");
   command
       .add_option_function<std::string>(
           "--path",

@@ -60,7 +60,7 @@ class PieceSearch {
         spelled = joined(*source, path);
       }
     }
-    if (places.empty()) {
+    if (places.empty() && !source) {
       PIECEWORK_ASSIGN(places, sources_named(path));
       spelled.clear();
     }
