@@ -102,7 +102,7 @@ Status look_up(const CarFlags& flags, CarArguments& arguments, std::vector<engin
   PIECEWORK_ASSIGN(const engine::NeededPieces needed, pieces_of(flags, arguments.path, directories, root));
   for (const engine::CataloguePiece& piece : needed.pieces) {
     PIECEWORK_ASSIGN(const std::string directory, directories.require(piece));
-    arguments.cars.push_back(directory + "/" + directories.name_of(piece));
+    arguments.cars.push_back(directory + "/" + directories.file_name(piece));
     const bool is_top = !root && arguments.cars.size() <= needed.top_count;
     if (is_top && std::ranges::find(roots, piece.root) == roots.end()) roots.push_back(piece.root);
   }

@@ -279,7 +279,7 @@ class PieceSearch {
 
 Result<std::optional<std::string>> PieceDirectories::find(const CataloguePiece& piece) const {
   for (const std::string& directory : directories_) {
-    const Result<io::File> file = io::open_named(fmt::format("{}/{}", directory, name_of(piece)), ErrorSide::kSource);
+    const Result<io::File> file = io::open_named(fmt::format("{}/{}", directory, file_name(piece)), ErrorSide::kSource);
     if (file) return directory;
     if (file.error().code != ErrorCode::kNotFound) return tl::unexpected<Error>(file.error());
   }
@@ -292,7 +292,7 @@ Result<std::string> PieceDirectories::require(const CataloguePiece& piece) const
   return fail(ErrorCode::kNotFound, ErrorSide::kSource,
               fmt::format("piece {} ({}) is needed, and no directory of --pieces has its '{}': name the directory that "
                           "has it with a further --pieces, or put the piece's files into one of them",
-                          piece.cid_v1, piece.cid_v2, name_of(piece)));
+                          piece.cid_v1, piece.cid_v2, file_name(piece)));
 }
 
 Result<NeededPieces> pieces_for_path(CatalogueReader& reader, std::string_view path,

@@ -28,7 +28,7 @@ class PieceDirectories {
   Result<std::optional<std::string>> find(const CataloguePiece& piece) const;
   // Errors: also kNotFound (source) where none has it.
   Result<std::string> require(const CataloguePiece& piece) const;
-  std::string name_of(const CataloguePiece& piece) const { return name_of_(piece.cid_v1); }
+  std::string file_name(const CataloguePiece& piece) const { return name_of_(piece.cid_v1); }
 
  private:
   std::vector<std::string> directories_;
