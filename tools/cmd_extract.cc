@@ -149,7 +149,9 @@ Result<int> export_car(const ExtractFlags& flags, const OpenedCars& cars) {
 
 Result<int> run_extract(const ExtractFlags& flags) {
   PIECEWORK_TRY(check_flags(flags));
-  PIECEWORK_ASSIGN(const OpenedCars cars, open_car_arguments(flags.cars));
+  CarFlags car_flags = flags.cars;
+  if (!car_flags.catalogue_path.empty() && !flags.dag.empty()) car_flags.root = flags.dag;
+  PIECEWORK_ASSIGN(const OpenedCars cars, open_car_arguments(car_flags));
   return flags.dag.empty() ? restore(flags, cars) : export_car(flags, cars);
 }
 

@@ -1,4 +1,4 @@
-// `piecework ls CAR... [PATH]`: what is in CARs, of directories one level or all.
+// `piecework ls CAR... [PATH]`: what is in CARs, of directories one level or all; or through a catalogue.
 //
 // Only nodes are read and checked, not what files hold; that is verify's and extract's.
 #include <fmt/format.h>

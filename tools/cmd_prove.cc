@@ -1,13 +1,15 @@
-// `piecework prove PATH|CID --pieces DIR --out PROOF`: a proof that a file, a range of one, or a directory lies in
-// pieces.
+// `piecework prove PATH|CID --pieces DIR... --out PROOF`: a proof that a file, a range of one, or a directory lies in
+// pieces. With --catalogue FILE only the pieces that it needs are looked at.
 #include <fmt/format.h>
 
 #include <charconv>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/proof/build_proof.h"
 #include "engine/proof/item_locator.h"
+#include "engine/record/batch_state.h"
 #include "tools/cli.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
@@ -20,7 +22,8 @@ namespace {
 
 struct ProveFlags {
   std::string item;
-  std::string pieces_path;
+  std::vector<std::string> pieces_paths;
+  std::string catalogue_path;
   std::string out_path;
   std::string range;
   bool json = false;
@@ -68,13 +71,23 @@ Status print_prove_text(const ProveFlags& flags, const engine::BuiltProof& built
   return print_text(text);
 }
 
+Result<engine::BuiltProof> build(const engine::ProofRequest& request, const ProveFlags& flags) {
+  if (flags.catalogue_path.empty()) {
+    engine::DirectoryLocator locator(flags.pieces_paths);
+    return engine::build_proof(request, locator);
+  }
+  PIECEWORK_ASSIGN(engine::CatalogueReader reader, engine::CatalogueReader::open(flags.catalogue_path));
+  const engine::PieceDirectories directories(flags.pieces_paths, engine::tree_name);
+  engine::CatalogueLocator locator(reader, directories);
+  return engine::build_proof(request, locator);
+}
+
 Result<int> run_prove(const ProveFlags& flags) {
   engine::ProofRequest request{.path_or_cid = flags.item};
   if (!flags.range.empty()) {
     PIECEWORK_ASSIGN(request.range, parse_range(flags.range));
   }
-  engine::DirectoryLocator locator(flags.pieces_path);
-  PIECEWORK_ASSIGN(const engine::BuiltProof built, engine::build_proof(request, locator));
+  PIECEWORK_ASSIGN(const engine::BuiltProof built, build(request, flags));
   PIECEWORK_TRY(replace_file(flags.out_path, as_text(built.bytes)));
   PIECEWORK_TRY(flags.json ? print_prove_json(flags, built) : print_prove_text(flags, built));
   return kExitDone;
@@ -88,7 +101,13 @@ void add_prove_command(CLI::App& app, Invocation& invocation) {
                                         .summary = "Prove that a file or directory lies in pieces",
                                         .example = "piecework prove a/b.txt --pieces pieces --out b.proof"});
   command->add_option("PATH|CID", flags->item, "A path as pack stored it ('.': everything), or a CID")->required();
-  command->add_option("--pieces", flags->pieces_path, "Output directory of pack, with its CARs")->required();
+  command
+      ->add_option("--pieces", flags->pieces_paths, "Output directory of pack, with CARs; several times for several")
+      ->required()
+      ->allow_extra_args(false)
+      ->type_name("DIR");
+  command->add_option("--catalogue", flags->catalogue_path,
+                      "Look only at the pieces that this catalogue says are needed, wherever in --pieces they lie");
   command->add_option("--out", flags->out_path, "The proof; replaced where it exists")->required();
   command->add_option("--range", flags->range, "Of a file: only bytes A up to, and without, B")->type_name("A-B");
   add_json_flag(*command, flags->json);

@@ -25,6 +25,26 @@ Result<std::vector<std::string>> names_in(const std::string& path, std::string_v
   return names;
 }
 
+Status add_records(const std::string& path, std::set<std::string>& pieces, std::vector<PieceRecord>& records) {
+  const std::string receipts = path + "/receipts";
+  bool has_receipts = false;
+  PIECEWORK_ASSIGN(const std::vector<std::string> plans, names_in(receipts, ""));
+  for (const std::string& plan : plans) {
+    PIECEWORK_ASSIGN(const std::vector<std::string> names, names_in(receipts + "/" + plan, kReceiptSuffix));
+    const size_t first = records.size();
+    for (const std::string& name : names) {
+      PIECEWORK_ASSIGN(Receipt receipt, read_receipt_file(receipts + "/" + plan + "/" + name));
+      has_receipts = true;
+      if (pieces.insert(receipt.piece_cid_v1).second) records.push_back({path, std::move(receipt)});
+    }
+    std::sort(records.begin() + static_cast<ptrdiff_t>(first), records.end(),
+              [](const PieceRecord& a, const PieceRecord& b) { return a.receipt.batch < b.receipt.batch; });
+  }
+  if (has_receipts) return {};
+  return fail(ErrorCode::kNotFound, ErrorSide::kSource,
+              fmt::format("'{}' has no receipts: expected an output directory of pack", printable(path)));
+}
+
 }  // namespace
 
 Result<std::vector<PieceRecord>> DirectoryLocator::find_path(std::string_view) { return all(); }
@@ -33,21 +53,40 @@ Result<std::vector<PieceRecord>> DirectoryLocator::find_cid(const Cid&) { return
 Result<std::vector<PieceRecord>> DirectoryLocator::all() const {
   std::vector<PieceRecord> records;
   std::set<std::string> pieces;
-  const std::string receipts = path_ + "/receipts";
-  PIECEWORK_ASSIGN(const std::vector<std::string> plans, names_in(receipts, ""));
-  for (const std::string& plan : plans) {
-    PIECEWORK_ASSIGN(const std::vector<std::string> names, names_in(receipts + "/" + plan, kReceiptSuffix));
-    const size_t first = records.size();
-    for (const std::string& name : names) {
-      PIECEWORK_ASSIGN(Receipt receipt, read_receipt_file(receipts + "/" + plan + "/" + name));
-      if (pieces.insert(receipt.piece_cid_v1).second) records.push_back({path_, std::move(receipt)});
+  for (const std::string& path : paths_) PIECEWORK_TRY(add_records(path, pieces, records));
+  return records;
+}
+
+Result<std::vector<PieceRecord>> CatalogueLocator::find_path(std::string_view path) {
+  PIECEWORK_ASSIGN(const NeededPieces needed, pieces_for_path(reader_, path, std::nullopt, directories_));
+  return records_of(needed, path);
+}
+
+Result<std::vector<PieceRecord>> CatalogueLocator::find_cid(const Cid& cid) {
+  PIECEWORK_ASSIGN(const NeededPieces needed, pieces_for_cid(reader_, cid, directories_));
+  return records_of(needed, {});
+}
+
+Result<std::vector<PieceRecord>> CatalogueLocator::records_of(const NeededPieces& needed, std::string_view path) {
+  std::vector<PieceRecord> records;
+  for (const CataloguePiece& piece : needed.pieces) {
+    PieceRecord& record = records.emplace_back();
+    PIECEWORK_ASSIGN(record.directory, directories_.require(piece));
+    record.receipt.piece_cid_v1 = piece.cid_v1;
+    record.receipt.piece_cid_v2 = piece.cid_v2;
+    record.receipt.root_cid = piece.root.text();
+    record.receipt.payload_bytes = piece.payload_bytes;
+    PIECEWORK_ASSIGN(const std::vector<CatalogueBatch> batches, reader_.batches_of(piece.id));
+    for (const CatalogueBatch& batch : batches) {
+      const bool is_source = batch.source_names == std::vector<std::string>{std::string(path)};
+      if (is_source || &batch == &batches.front()) record.receipt.source_names = batch.source_names;
     }
-    std::sort(records.begin() + static_cast<ptrdiff_t>(first), records.end(),
-              [](const PieceRecord& a, const PieceRecord& b) { return a.receipt.batch < b.receipt.batch; });
+    PIECEWORK_ASSIGN(const std::vector<CataloguePart> parts, reader_.parts_of(piece.id));
+    for (const CataloguePart& part : parts) {
+      record.receipt.parts.push_back({part.path, part.item_path, part.cid.text()});
+    }
   }
-  if (!records.empty()) return records;
-  return fail(ErrorCode::kNotFound, ErrorSide::kSource,
-              fmt::format("'{}' has no receipts: expected an output directory of pack", printable(path_)));
+  return records;
 }
 
 }  // namespace piecework::engine

@@ -1,5 +1,5 @@
-// Says in which pieces an item may lie. An output directory of `pack` answers with everything it has; a catalogue may
-// know better.
+// Says in which pieces an item may lie. Output directories of `pack` answer with everything they have; a catalogue
+// knows better.
 #pragma once
 
 #include <string>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/codec/cid.h"
+#include "engine/record/catalogue_pieces.h"
 #include "engine/record/receipt.h"
 #include "kernels/base/error.h"
 
@@ -26,19 +27,39 @@ class ItemLocator {
   virtual Result<std::vector<PieceRecord>> find_cid(const Cid& cid) = 0;
 };
 
-// Every piece that a receipt in an output directory names, in the order of plans and batches. Thread-compatible.
+// Every piece that a receipt in output directories names, in the order of directories, plans and batches.
+// Thread-compatible.
 class DirectoryLocator : public ItemLocator {
  public:
-  explicit DirectoryLocator(std::string path) : path_(std::move(path)) {}
+  explicit DirectoryLocator(std::vector<std::string> paths) : paths_(std::move(paths)) {}
 
-  // Errors: kNotFound (source) where there is no receipt.
+  // Errors: kNotFound (source) where a directory has no receipt.
   Result<std::vector<PieceRecord>> find_path(std::string_view path) override;
   Result<std::vector<PieceRecord>> find_cid(const Cid& cid) override;
 
  private:
   Result<std::vector<PieceRecord>> all() const;
 
-  std::string path_;
+  std::vector<std::string> paths_;
+};
+
+// The pieces that a catalogue says an item needs, wherever they lie in the caller's directories; no receipt is read.
+// Thread-compatible.
+class CatalogueLocator : public ItemLocator {
+ public:
+  // REQUIRES: both outlive the locator.
+  CatalogueLocator(CatalogueReader& reader, const PieceDirectories& directories)
+      : reader_(reader), directories_(directories) {}
+
+  // Errors: those of pieces_for_path and PieceDirectories::require.
+  Result<std::vector<PieceRecord>> find_path(std::string_view path) override;
+  Result<std::vector<PieceRecord>> find_cid(const Cid& cid) override;
+
+ private:
+  Result<std::vector<PieceRecord>> records_of(const NeededPieces& needed, std::string_view path);
+
+  CatalogueReader& reader_;
+  const PieceDirectories& directories_;
 };
 
 }  // namespace piecework::engine

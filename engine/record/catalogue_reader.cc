@@ -166,16 +166,9 @@ Result<std::vector<CatalogueEntry>> CatalogueReader::find_below_external(std::st
     PIECEWORK_ASSIGN(const std::vector<CatalogueEntry> above, entries_at(place.directory));
     std::vector<Cid> links;
     for (const CatalogueEntry& entry : above) {
-      if (entry.kind == ContentKind::kExternal) links.push_back(entry.cid);
-      if (entry.kind != ContentKind::kDirectory) continue;
-      PIECEWORK_ASSIGN(Statement * find, statement("SELECT cid FROM externals WHERE content=? ORDER BY position"));
-      find->bind(1, entry.content_id);
-      for (;;) {
-        PIECEWORK_ASSIGN(const bool row, find->step());
-        if (!row) break;
-        PIECEWORK_ASSIGN(Cid link, cid_of(find->column_blob(0)));
-        links.push_back(std::move(link));
-      }
+      if (entry.kind != ContentKind::kDirectory && entry.kind != ContentKind::kExternal) continue;
+      PIECEWORK_ASSIGN(const std::vector<Cid> out, links_out_of(entry));
+      links.insert(links.end(), out.begin(), out.end());
     }
     for (const Cid& link : links) {
       PIECEWORK_ASSIGN(const std::vector<CatalogueEntry> places, find_cid(link));

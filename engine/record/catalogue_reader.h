@@ -40,6 +40,13 @@ struct CatalogueDeal {
   std::string status;
 };
 
+// A subtree of an item that is larger than a piece.
+struct CataloguePart {
+  std::string path;
+  std::string item_path;
+  Cid cid;
+};
+
 // A file, symlink or directory at a path of a piece.
 struct CatalogueEntry {
   std::string path;  // bytes
@@ -77,6 +84,15 @@ class CatalogueReader {
   // and does not hold is looked for where that directory stands (parts of a DAG). Directories that stand for an item
   // in parts are left out where the item itself is there.
   Result<std::vector<CatalogueEntry>> find_path(std::string_view path);
+  // The same without what only other pieces' links lead to, and with directories that stand for an item in parts.
+  Result<std::vector<CatalogueEntry>> entries_at(std::string_view path);
+  // Whether a directory only stands in its piece for an item in parts: it has nothing but parts.
+  Result<bool> is_stand_in(const CatalogueEntry& directory);
+  // What an entry links to, or is itself, and its piece does not hold. Without what is below entries of a directory.
+  Result<std::vector<Cid>> links_out_of(const CatalogueEntry& entry);
+  // The same of everything at and below a path, in every piece.
+  Status visit_links_below(std::string_view path,
+                           const std::function<Status(uint64_t piece_id, const CidView& cid)>& visit);
   // Files and symlinks, but no parts of files, whose path begins with `prefix` (bytes, not components), until the
   // visitor fails.
   Status visit_prefix(std::string_view prefix, const EntryVisitor& visit);
@@ -95,6 +111,8 @@ class CatalogueReader {
   Result<CataloguePiece> piece(uint64_t piece_id);
   Result<std::vector<CatalogueBatch>> batches_of(uint64_t piece_id);
   Result<std::vector<CatalogueDeal>> deals_of(uint64_t piece_id);
+  // The parts of items that receipts of the piece name.
+  Result<std::vector<CataloguePart>> parts_of(uint64_t piece_id);
 
   Database& database() { return database_; }
 
@@ -105,9 +123,6 @@ class CatalogueReader {
   Result<std::optional<uint64_t>> directory_id(std::string_view path);
   // Whether a piece that does not hold this block links to it.
   Result<bool> is_linked_externally(const Cid& cid);
-  // Whether a directory only stands in its piece for an item in parts: it has nothing but parts.
-  Result<bool> is_stand_in(const CatalogueEntry& directory);
-  Result<std::vector<CatalogueEntry>> entries_at(std::string_view path);
   Result<std::vector<CatalogueEntry>> contents_with(const Cid& cid);
   Status add_ranges(const CatalogueEntry& file, uint64_t file_begin, uint64_t begin, uint64_t end, unsigned depth,
                     std::vector<CatalogueRange>& ranges);

@@ -42,7 +42,7 @@ class CheckProofTest : public ::testing::TestWithParam<const char*> {
   }
 
   std::vector<uint8_t> prove(size_t size, std::optional<ProofRange> range = {}) const {
-    DirectoryLocator locator(temp_ / "out");
+    DirectoryLocator locator({temp_ / "out"});
     const auto built = build_proof({"d/e/" + std::to_string(size), range}, locator);
     EXPECT_TRUE(built.has_value()) << built.error().message;
     return built ? built->bytes : std::vector<uint8_t>();
@@ -131,7 +131,7 @@ TEST_P(CheckProofTest, SaysNoWhereAnyByteOfAProofOverPiecesIsAnother) {
                                               GetParam(), "--chunk-size", "256", "--max-links", "3", "--piece-size",
                                               "4KiB"});
   ASSERT_EQ(packed.exit_code, 0) << packed.standard_error;
-  DirectoryLocator locator(temp_ / "small");
+  DirectoryLocator locator({temp_ / "small"});
   const auto built = build_proof({"d", {}}, locator);
   ASSERT_TRUE(built.has_value()) << built.error().message;
   EXPECT_GT(built->piece_cids_v2.size(), 2u);
