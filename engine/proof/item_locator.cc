@@ -6,31 +6,19 @@
 #include <algorithm>
 #include <set>
 
-#include "io/dir_reader.h"
-#include "io/file.h"
+#include "io/list_names.h"
 
 namespace piecework::engine {
 namespace {
 
 constexpr std::string_view kReceiptSuffix = ".json";
 
-Result<std::vector<std::string>> names_in(const std::string& path, std::string_view suffix) {
-  PIECEWORK_ASSIGN(const io::File directory, io::open_named_directory(path, ErrorSide::kSource));
-  PIECEWORK_ASSIGN(const io::DirectoryListing listing, io::read_directory(directory));
-  std::vector<std::string> names;
-  for (size_t i = 0; i < listing.entry_count(); ++i) {
-    const std::string_view name = listing.entry(i).name;
-    if (!name.starts_with('.') && name.ends_with(suffix)) names.emplace_back(name);
-  }
-  return names;
-}
-
 Status add_records(const std::string& path, std::set<std::string>& pieces, std::vector<PieceRecord>& records) {
   const std::string receipts = path + "/receipts";
   bool has_receipts = false;
-  PIECEWORK_ASSIGN(const std::vector<std::string> plans, names_in(receipts, ""));
+  PIECEWORK_ASSIGN(const std::vector<std::string> plans, io::list_names(receipts, ""));
   for (const std::string& plan : plans) {
-    PIECEWORK_ASSIGN(const std::vector<std::string> names, names_in(receipts + "/" + plan, kReceiptSuffix));
+    PIECEWORK_ASSIGN(const std::vector<std::string> names, io::list_names(receipts + "/" + plan, kReceiptSuffix));
     const size_t first = records.size();
     for (const std::string& name : names) {
       PIECEWORK_ASSIGN(Receipt receipt, read_receipt_file(receipts + "/" + plan + "/" + name));

@@ -8,7 +8,8 @@
 #include "engine/codec/piece_cid.h"
 #include "engine/piece/piece_size.h"
 #include "engine/record/batch_state.h"
-#include "io/dir_reader.h"
+#include "io/file.h"
+#include "io/list_names.h"
 
 namespace piecework::engine {
 namespace {
@@ -21,17 +22,10 @@ bool is_digest(std::string_view name) {
   return name.size() == 2 * kDigestBytes && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-// Names that end in `suffix`, in byte order; hidden ones are temporaries. None where the directory does not exist.
+// The same as io::list_names, and none where the directory does not exist.
 Result<std::vector<std::string>> names_in(const std::string& path, std::string_view suffix) {
-  std::vector<std::string> names;
-  const Result<io::File> directory = io::open_named_directory(path, ErrorSide::kSource);
-  if (!directory && directory.error().code == ErrorCode::kNotFound) return names;
-  if (!directory) return tl::unexpected<Error>(directory.error());
-  PIECEWORK_ASSIGN(const io::DirectoryListing listing, io::read_directory(*directory));
-  for (size_t i = 0; i < listing.entry_count(); ++i) {
-    const std::string_view name = listing.entry(i).name;
-    if (!name.starts_with('.') && name.size() > suffix.size() && name.ends_with(suffix)) names.emplace_back(name);
-  }
+  Result<std::vector<std::string>> names = io::list_names(path, suffix);
+  if (!names && names.error().code == ErrorCode::kNotFound) return std::vector<std::string>{};
   return names;
 }
 

@@ -13,25 +13,12 @@
 #include "engine/record/receipt.h"
 #include "engine/restore/receipt_walk.h"
 #include "engine/restore/verify_piece.h"
-#include "io/dir_reader.h"
-#include "io/file.h"
+#include "io/list_names.h"
 
 namespace piecework::engine {
 namespace {
 
 constexpr std::string_view kCarSuffix = ".car";
-
-// Names in a directory that end in `suffix`, in byte order; hidden ones are temporaries of pack.
-Result<std::vector<std::string>> list_names(const std::string& path, std::string_view suffix) {
-  PIECEWORK_ASSIGN(const io::File directory, io::open_named_directory(path, ErrorSide::kSource));
-  PIECEWORK_ASSIGN(const io::DirectoryListing listing, io::read_directory(directory));
-  std::vector<std::string> names;
-  for (size_t i = 0; i < listing.entry_count(); ++i) {
-    const std::string_view name = listing.entry(i).name;
-    if (!name.starts_with('.') && name.size() > suffix.size() && name.ends_with(suffix)) names.emplace_back(name);
-  }
-  return names;
-}
 
 // What a receipt says must agree with itself and with where it lies.
 void check_facts(const Receipt& receipt, const FoundReceipt& found, VerifyReport& report) {
@@ -81,7 +68,7 @@ class DirectoryVerification {
   }
 
   Status check_other_cars() {
-    PIECEWORK_ASSIGN(const std::vector<std::string> names, list_names(path_, kCarSuffix));
+    PIECEWORK_ASSIGN(const std::vector<std::string> names, io::list_names(path_, kCarSuffix));
     for (const std::string& name : names) {
       if (pieces_.contains(name.substr(0, name.size() - kCarSuffix.size()))) continue;
       const std::string car_path = path_ + "/" + name;
