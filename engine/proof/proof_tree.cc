@@ -8,21 +8,11 @@
 
 #include "engine/piece/segment_tree.h"
 #include "engine/piece/zero_commitments.h"
-#include "kernels/sha256/sha256.h"
 
 namespace piecework::engine {
 namespace {
 
 constexpr unsigned kQuadHeight = 2;
-
-Digest32 hash_pair(const Digest32& left, const Digest32& right) {
-  uint8_t pair[2 * kDigestBytes];
-  std::memcpy(pair, left.data(), kDigestBytes);
-  std::memcpy(pair + kDigestBytes, right.data(), kDigestBytes);
-  Digest32 node;
-  kernels::hash_nodes(node.data(), pair, 1);
-  return node;
-}
 
 }  // namespace
 
@@ -100,9 +90,12 @@ Result<Digest32> ProofTree::node_root(const TreeNode& node, const Hashes& hashes
     PIECEWORK_TRY(hashes.payload(buffer, below.begin_bytes));
     return subtree_root(buffer, node.height);
   }
-  PIECEWORK_ASSIGN(const Digest32 left, node_root({node.height - 1, 2 * node.index}, hashes, buffer));
-  PIECEWORK_ASSIGN(const Digest32 right, node_root({node.height - 1, 2 * node.index + 1}, hashes, buffer));
-  return hash_pair(left, right);
+  uint8_t pair[2 * kDigestBytes];
+  for (uint64_t side = 0; side < 2; ++side) {
+    PIECEWORK_ASSIGN(const Digest32 child, node_root({node.height - 1, 2 * node.index + side}, hashes, buffer));
+    std::memcpy(pair + side * kDigestBytes, child.data(), kDigestBytes);
+  }
+  return fold_nodes(pair, 2, node.height - 1, node.height);
 }
 
 Result<Digest32> ProofTree::root(const Hashes& hashes) const {
