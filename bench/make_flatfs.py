@@ -93,8 +93,10 @@ def main():
             for _ in range(options.chunks):
                 block = leaf_node(numbers.randbytes(options.chunk_bytes))
                 children.append((repository.add(block), len(block), options.chunk_bytes))
-            roots.write(base58(repository.add(root_node(children))) + "\n")
-    print(options.files * (options.chunks + 1), "blocks")
+            # A file of one chunk is its leaf.
+            root = children[0][0] if len(children) == 1 else repository.add(root_node(children))
+            roots.write(base58(root) + "\n")
+    print(options.files * (options.chunks + (options.chunks > 1)), "blocks")
 
 
 if __name__ == "__main__":
