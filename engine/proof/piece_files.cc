@@ -10,6 +10,7 @@
 #include "engine/codec/piece_cid.h"
 #include "engine/piece/segment_tree.h"
 #include "engine/record/batch_state.h"
+#include "engine/record/tree_file.h"
 #include "io/car_reader.h"
 
 namespace piecework::engine {
@@ -31,34 +32,13 @@ SectionPlace place_of(const NodesEntry& entry, size_t frame, size_t place_in_fra
 Result<std::unique_ptr<PieceFiles>> PieceFiles::open(const PieceRecord& record) {
   std::unique_ptr<PieceFiles> piece(new PieceFiles(record));
   PIECEWORK_ASSIGN(piece->root_cid_, parse_cid(record.receipt.root_cid));
-  PIECEWORK_TRY(piece->read_tree());
+  PIECEWORK_ASSIGN(piece->segment_roots_, read_segment_roots(record.directory, record.receipt));
+  piece->root_ = piece_root(piece->segment_roots_, record.receipt.payload_bytes);
   const std::string nodes_path = record.directory + "/" + nodes_name(record.receipt.piece_cid_v1);
   PIECEWORK_ASSIGN(piece->nodes_file_, io::open_named(nodes_path, ErrorSide::kSource));
   PIECEWORK_ASSIGN(NodesReader reader, NodesReader::open(piece->nodes_file_));
   piece->nodes_.emplace(std::move(reader));
   return piece;
-}
-
-Status PieceFiles::read_tree() {
-  const std::string path = record_.directory + "/" + tree_name(receipt().piece_cid_v1);
-  const auto corrupt = [&path](std::string_view what) {
-    return fail(ErrorCode::kCorrupt, ErrorSide::kSource, fmt::format("'{}': {}", printable(path), what));
-  };
-  const Result<PieceCid> piece = parse_piece_cid(receipt().piece_cid_v1);
-  if (!piece || receipt().payload_bytes > kPayloadBytesMax) return corrupt("its receipt names no piece");
-  PIECEWORK_ASSIGN(const io::File file, io::open_named(path, ErrorSide::kSource));
-  PIECEWORK_ASSIGN(const io::FileStamp stamp, file.stamp());
-  const uint64_t tree_bytes = segment_count(receipt().payload_bytes) * kDigestBytes;
-  if (stamp.size_bytes != tree_bytes) {
-    return corrupt(fmt::format("{} bytes, expected {}", stamp.size_bytes, tree_bytes));
-  }
-  segment_roots_.resize(static_cast<size_t>(tree_bytes / kDigestBytes));
-  const MutableByteSpan target{reinterpret_cast<uint8_t*>(segment_roots_.data()), static_cast<size_t>(tree_bytes)};
-  PIECEWORK_ASSIGN(const size_t read_bytes, file.read_full(target, 0));
-  if (read_bytes != tree_bytes) return corrupt("it became shorter while it was read");
-  root_ = piece_root(segment_roots_, receipt().payload_bytes);
-  if (root_ != piece->root) return corrupt("it does not lead to the piece that it is named by");
-  return {};
 }
 
 Status PieceFiles::make_index() {

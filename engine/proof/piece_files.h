@@ -57,7 +57,6 @@ class PieceFiles {
   };
 
   explicit PieceFiles(const PieceRecord& record) : record_(record) {}
-  Status read_tree();
   Status make_index();
   Status load_segment(uint64_t number);
 

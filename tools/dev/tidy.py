@@ -39,6 +39,7 @@ CONFINED_INCLUDES = [
      ("engine/piece/piece_pipeline.cc", "engine/pack_job.cc", "engine/plan/file_pass.cc",
       "engine/restore/verify.cc", "engine/restore/restore_tree.cc", "engine/piece/commp.cc", "engine/task_order.h")),
     ("liburing", re.compile(r"<liburing"), ("io/uring_backend.cc",)),
+    ("libmicrohttpd", re.compile(r"<microhttpd"), ("io/http_server.cc",)),
     ("SQLite", re.compile(r"<sqlite3"), ("engine/record/sqlite.h", "engine/record/sqlite.cc")),
     ("leveldb", re.compile(r"<leveldb/"), ("engine/store/leveldb_reader.h", "engine/store/leveldb_reader.cc")),
     ("ISA-L", re.compile(r"<isa-l|<isal"), ("kernels/isal.cc",)),
