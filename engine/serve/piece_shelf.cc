@@ -20,6 +20,7 @@ Result<std::unique_ptr<PieceShelf>> PieceShelf::open(std::vector<std::string> di
 Result<PieceShelf::Pieces> PieceShelf::read_receipts() const {
   Pieces pieces;
   for (const std::string& directory : directories_) {
+    PIECEWORK_TRY(io::open_named_directory(directory, ErrorSide::kSource));  // one that is missing has no receipts
     PIECEWORK_TRY(visit_receipts(directory, [&](const FoundReceipt& found) -> Status {
       if (!found.receipt) return {};
       const Result<PieceCid> cid = parse_piece_cid(found.receipt->piece_cid_v1);
