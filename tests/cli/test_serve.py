@@ -131,7 +131,7 @@ class Serve(harness.TestCase):
                     server = self.serve("--dir", directory)
                     self.assertEqual(server.piece_count, len(cars))
                     self.check_whole(server, cars, v1_of)
-                    self.check_ranges(server, cars, 200 // len(cars))
+                    self.check_ranges(server, cars, 60 // len(cars))
                     self.assertEqual(server.stop(), (0, ""))
 
     def test_many_readers_of_one_virtual_piece(self):
@@ -285,8 +285,17 @@ class Serve(harness.TestCase):
         more = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(30)]
         for s in more:
             s.close()
-        self.assertTrue(server.get(f"/piece/{cid}")[2] == car)
+        self.assertTrue(self.get_when_there_is_room(server, f"/piece/{cid}") == car)
         self.assertEqual(server.stop()[0], 0)
+
+    @staticmethod
+    def get_when_there_is_room(server, path):
+        """The body; a connection may be refused while the server has not yet seen that others are closed."""
+        for _ in range(100):
+            with contextlib.suppress(ConnectionError, http.client.BadStatusLine):
+                return server.get(path)[2]
+            time.sleep(0.1)
+        raise AssertionError("all connections are refused")
 
     def test_rate(self):
         """With a rate the bytes are the same, and a stop does not wait for them."""
