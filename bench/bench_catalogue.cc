@@ -56,7 +56,7 @@ Status fill(const std::string& path, uint64_t file_count) {
     if (file % kFilesInPiece == 0) {
       Digest32 root = kernels::sha256(cid_of(file, kCodecDagCbor).bytes());
       root[31] &= 0x3F;
-      PieceFacts facts{.cid_v1 = piece_cid_v1_text(root), .root = cid_of(file, kCodecDagPb)};
+      CataloguePiece facts{.cid_v1 = piece_cid_v1_text(root), .root = cid_of(file, kCodecDagPb)};
       facts.payload_bytes = 100 + kFilesInPiece * kSectionBytes;
       facts.cid_v2 = piece_cid_v2_text(root, facts.payload_bytes);
       facts.padded_bytes = padded_bytes_for(facts.payload_bytes);

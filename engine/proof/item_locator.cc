@@ -3,31 +3,21 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <set>
 
-#include "io/list_names.h"
+#include "engine/record/receipt_walk.h"
 
 namespace piecework::engine {
 namespace {
 
-constexpr std::string_view kReceiptSuffix = ".json";
-
 Status add_records(const std::string& path, std::set<std::string>& pieces, std::vector<PieceRecord>& records) {
-  const std::string receipts = path + "/receipts";
   bool has_receipts = false;
-  PIECEWORK_ASSIGN(const std::vector<std::string> plans, io::list_names(receipts, ""));
-  for (const std::string& plan : plans) {
-    PIECEWORK_ASSIGN(const std::vector<std::string> names, io::list_names(receipts + "/" + plan, kReceiptSuffix));
-    const size_t first = records.size();
-    for (const std::string& name : names) {
-      PIECEWORK_ASSIGN(Receipt receipt, read_receipt_file(receipts + "/" + plan + "/" + name));
-      has_receipts = true;
-      if (pieces.insert(receipt.piece_cid_v1).second) records.push_back({path, std::move(receipt)});
-    }
-    std::sort(records.begin() + static_cast<ptrdiff_t>(first), records.end(),
-              [](const PieceRecord& a, const PieceRecord& b) { return a.receipt.batch < b.receipt.batch; });
-  }
+  PIECEWORK_TRY(visit_receipts(path, [&](const FoundReceipt& found) -> Status {
+    if (!found.receipt) return tl::unexpected<Error>(found.receipt.error());
+    has_receipts = true;
+    if (pieces.insert(found.receipt->piece_cid_v1).second) records.push_back({path, *found.receipt});
+    return {};
+  }));
   if (has_receipts) return {};
   return fail(ErrorCode::kNotFound, ErrorSide::kSource,
               fmt::format("'{}' has no receipts: expected an output directory of pack", printable(path)));

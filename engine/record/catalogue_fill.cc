@@ -2,40 +2,20 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <map>
 
 #include "engine/codec/piece_cid.h"
 #include "engine/piece/piece_size.h"
 #include "engine/record/batch_state.h"
+#include "engine/record/receipt_walk.h"
 #include "io/file.h"
 #include "io/list_names.h"
 
 namespace piecework::engine {
 namespace {
 
-constexpr std::string_view kReceiptSuffix = ".json";
 constexpr std::string_view kCarSuffix = ".car";
 constexpr std::string_view kNodesSuffix = ".nodes";
-
-bool is_digest(std::string_view name) {
-  return name.size() == 2 * kDigestBytes && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-// The same as io::list_names, and none where the directory does not exist.
-Result<std::vector<std::string>> names_in(const std::string& path, std::string_view suffix) {
-  Result<std::vector<std::string>> names = io::list_names(path, suffix);
-  if (!names && names.error().code == ErrorCode::kNotFound) return std::vector<std::string>{};
-  return names;
-}
-
-// The number in "12.json"; none for other names.
-std::optional<uint32_t> batch_of(std::string_view name) {
-  const std::string_view digits = name.substr(0, name.size() - kReceiptSuffix.size());
-  if (digits.size() > 9 || digits.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
-  const auto batch = static_cast<uint32_t>(std::stoul(std::string(digits)));
-  return receipt_name(batch) == name ? std::optional(batch) : std::nullopt;
-}
 
 Status check_directory(const std::string& path) {
   const Result<io::File> directory = io::open_named_directory(path, ErrorSide::kSource);
@@ -48,16 +28,16 @@ tl::unexpected<Error> bad_receipt(const Receipt& receipt, std::string_view what)
               fmt::format("the receipt of batch {} of plan {}: {}", receipt.batch, receipt.plan_digest, what));
 }
 
-Result<PieceFacts> facts_of(const Receipt& receipt) {
+Result<CataloguePiece> facts_of(const Receipt& receipt) {
   const Result<PieceCid> piece = parse_piece_cid(receipt.piece_cid_v1);
   const Result<Cid> root = parse_cid(receipt.root_cid);
   if (!piece || !root) return bad_receipt(receipt, (!piece ? piece.error() : root.error()).message);
-  return PieceFacts{.cid_v1 = receipt.piece_cid_v1,
-                    .cid_v2 = receipt.piece_cid_v2,
-                    .root = *root,
-                    .payload_bytes = receipt.payload_bytes,
-                    .padded_bytes = receipt.padded_bytes,
-                    .block_count = receipt.block_count};
+  return CataloguePiece{.cid_v1 = receipt.piece_cid_v1,
+                        .cid_v2 = receipt.piece_cid_v2,
+                        .root = *root,
+                        .payload_bytes = receipt.payload_bytes,
+                        .padded_bytes = receipt.padded_bytes,
+                        .block_count = receipt.block_count};
 }
 
 PieceContentsOptions contents_options(const FillOptions& options) {
@@ -69,39 +49,40 @@ Status check_stop(const FillOptions& options) {
   return fail(ErrorCode::kCancelled, ErrorSide::kInternal, "stopped; the catalogue is as before");
 }
 
-class PlanMerge {
+class DirectoryMerge {
  public:
-  PlanMerge(const std::string& directory, const std::string& plan_digest, const FillOptions& options,
-            CatalogueWriter& writer, FillTotals& totals)
-      : directory_(directory), plan_digest_(plan_digest), options_(options), writer_(writer), totals_(totals) {}
+  DirectoryMerge(const std::string& directory, const FillOptions& options, CatalogueWriter& writer, FillTotals& totals)
+      : directory_(directory), options_(options), writer_(writer), totals_(totals) {}
 
-  Status run() {
-    PIECEWORK_ASSIGN(const BatchStates states, BatchStates::open(directory_, plan_digest_, options_.expect_cars));
-    PIECEWORK_ASSIGN(const std::vector<std::string> names,
-                     names_in(fmt::format("{}/receipts/{}", directory_, plan_digest_), kReceiptSuffix));
-    std::vector<uint32_t> batches;
-    for (const std::string& name : names) {
-      if (const std::optional<uint32_t> batch = batch_of(name)) batches.push_back(*batch);
-    }
-    std::sort(batches.begin(), batches.end());
-    for (const uint32_t batch : batches) {
+  // `plan_digest`: of one plan, or empty.
+  Status run(const std::string& plan_digest) {
+    PIECEWORK_TRY(check_directory(directory_));
+    PIECEWORK_ASSIGN(const std::vector<ReceiptPlace> places, list_receipts(directory_));
+    std::optional<BatchStates> states;  // of the plan that places are at
+    std::string plan;
+    for (const ReceiptPlace& place : places) {
       PIECEWORK_TRY(check_stop(options_));
-      PIECEWORK_ASSIGN(const std::optional<Receipt> receipt, states.done_receipt(batch));
+      if (!place.batch || (!plan_digest.empty() && place.plan != plan_digest)) continue;
+      if (place.plan != plan) {
+        PIECEWORK_ASSIGN(states, BatchStates::open(directory_, place.plan, options_.expect_cars));
+        plan = place.plan;
+      }
+      PIECEWORK_ASSIGN(const std::optional<Receipt> receipt, states->done_receipt(*place.batch));
       if (receipt)
         PIECEWORK_TRY(add(*receipt));
       else
-        note_not_done(batch);
+        note_not_done(place);
     }
     return {};
   }
 
  private:
-  void note_not_done(uint32_t batch) {
+  void note_not_done(const ReceiptPlace& place) {
     ++totals_.not_done_count;
     if (!options_.warning) return;
     options_.warning(fmt::format("'{}': batch {} of plan {} has a receipt and is not done: files of its piece are "
                                  "missing{}",
-                                 printable(directory_), batch, plan_digest_,
+                                 printable(directory_), *place.batch, place.plan,
                                  options_.expect_cars ? "; --no-car where CARs lie elsewhere" : ""));
   }
 
@@ -109,7 +90,7 @@ class PlanMerge {
     ++totals_.receipt_count;
     totals_.skipped_count += receipt.skipped.size();
     ++totals_.piece_count;
-    PIECEWORK_ASSIGN(const PieceFacts facts, facts_of(receipt));
+    PIECEWORK_ASSIGN(const CataloguePiece facts, facts_of(receipt));
     PIECEWORK_ASSIGN(std::optional<uint64_t> piece_id, writer_.find_piece(facts));
     if (!piece_id) {
       PIECEWORK_ASSIGN(piece_id, add_piece(receipt, facts));
@@ -120,7 +101,7 @@ class PlanMerge {
     return {};
   }
 
-  Result<uint64_t> add_piece(const Receipt& receipt, const PieceFacts& facts) {
+  Result<uint64_t> add_piece(const Receipt& receipt, const CataloguePiece& facts) {
     const auto path_of = [this](const std::string& name) { return fmt::format("{}/{}", directory_, name); };
     PIECEWORK_ASSIGN(const std::unique_ptr<PieceSections> sections,
                      open_nodes_sections(path_of(nodes_name(facts.cid_v1)), path_of(files_name(facts.cid_v1)),
@@ -134,7 +115,6 @@ class PlanMerge {
   }
 
   const std::string& directory_;
-  const std::string& plan_digest_;
   const FillOptions& options_;
   CatalogueWriter& writer_;
   FillTotals& totals_;
@@ -164,7 +144,7 @@ class Rebuild {
   Status look_into(const std::string& directory) {
     PIECEWORK_TRY(check_directory(directory));
     const auto add = [&](std::string_view suffix, std::string PieceFiles::* member) -> Status {
-      PIECEWORK_ASSIGN(const std::vector<std::string> names, names_in(directory, suffix));
+      PIECEWORK_ASSIGN(const std::vector<std::string> names, io::list_names(directory, suffix));
       for (const std::string& name : names) {
         const std::string cid = name.substr(0, name.size() - suffix.size());
         const Result<PieceCid> piece = parse_piece_cid(cid);
@@ -201,7 +181,7 @@ class Rebuild {
                        open_nodes_sections(files.nodes_path, files_path_of(files.nodes_path), std::nullopt));
     }
     PIECEWORK_ASSIGN(const PieceCid piece, parse_piece_cid(cid));
-    PieceFacts facts{.cid_v1 = cid, .root = sections->root(), .payload_bytes = sections->payload_bytes()};
+    CataloguePiece facts{.cid_v1 = cid, .root = sections->root(), .payload_bytes = sections->payload_bytes()};
     facts.cid_v2 = piece_cid_v2_text(piece.root, facts.payload_bytes);
     facts.padded_bytes = padded_bytes_for(facts.payload_bytes);
     PIECEWORK_ASSIGN(const std::optional<uint64_t> known, writer_.find_piece(facts));
@@ -213,26 +193,17 @@ class Rebuild {
   }
 
   Status add_receipts(const std::string& directory) {
-    const std::string receipts_path = directory + "/receipts";
-    PIECEWORK_ASSIGN(const std::vector<std::string> plans, names_in(receipts_path, ""));
-    for (const std::string& plan : plans) {
-      if (!is_digest(plan)) continue;
-      const std::string plan_path = receipts_path + "/" + plan;
-      PIECEWORK_ASSIGN(const std::vector<std::string> names, names_in(plan_path, kReceiptSuffix));
-      for (const std::string& name : names) {
-        if (!batch_of(name)) continue;
-        PIECEWORK_ASSIGN(const Receipt receipt, read_receipt_file(plan_path + "/" + name));
-        if (receipt.plan_digest != plan || receipt_name(receipt.batch) != name) {
-          return bad_receipt(receipt, fmt::format("it lies at '{}/{}'", printable(plan_path), printable(name)));
-        }
-        PIECEWORK_TRY(add_receipt(receipt));
-      }
-    }
-    return {};
+    return visit_receipts(directory, [this](const FoundReceipt& found) -> Status {
+      if (!found.batch) return {};
+      if (!found.receipt) return tl::unexpected<Error>(found.receipt.error());
+      const Receipt& receipt = *found.receipt;
+      if (receipt.plan_digest == found.plan && receipt.batch == *found.batch) return add_receipt(receipt);
+      return bad_receipt(receipt, fmt::format("it lies at '{}'", printable(found.path)));
+    });
   }
 
   Status add_receipt(const Receipt& receipt) {
-    PIECEWORK_ASSIGN(const PieceFacts facts, facts_of(receipt));
+    PIECEWORK_ASSIGN(const CataloguePiece facts, facts_of(receipt));
     PIECEWORK_ASSIGN(const std::optional<uint64_t> piece_id, writer_.find_piece(facts));
     if (!piece_id) {
       ++totals_.not_done_count;
@@ -255,13 +226,7 @@ class Rebuild {
 
 Status merge_directory(const std::string& directory, const std::string& plan_digest, const FillOptions& options,
                        CatalogueWriter& writer, FillTotals& totals) {
-  PIECEWORK_TRY(check_directory(directory));
-  if (!plan_digest.empty()) return PlanMerge(directory, plan_digest, options, writer, totals).run();
-  PIECEWORK_ASSIGN(const std::vector<std::string> plans, names_in(directory + "/receipts", ""));
-  for (const std::string& plan : plans) {
-    if (is_digest(plan)) PIECEWORK_TRY(PlanMerge(directory, plan, options, writer, totals).run());
-  }
-  return {};
+  return DirectoryMerge(directory, options, writer, totals).run(plan_digest);
 }
 
 Status rebuild_from(const std::vector<std::string>& directories, const FillOptions& options, CatalogueWriter& writer,

@@ -18,7 +18,7 @@
 namespace piecework::engine {
 
 struct CataloguePiece {
-  uint64_t id = 0;  // in this database
+  uint64_t id = 0;  // in this database; 0 before it has one
   std::string cid_v1;
   std::string cid_v2;
   Cid root;

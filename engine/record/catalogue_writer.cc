@@ -15,24 +15,23 @@ CatalogueWriter::~CatalogueWriter() = default;
 Result<std::unique_ptr<CatalogueWriter>> CatalogueWriter::open(const std::string& path, int wait_ms) {
   PIECEWORK_ASSIGN(Database database, open_catalogue(path, wait_ms));
   std::unique_ptr<CatalogueWriter> writer(new CatalogueWriter(std::move(database)));
-  Database& opened = writer->database_;
-  bool is_empty = false;
-  {
-    PIECEWORK_ASSIGN(Statement any, opened.prepare("SELECT 1 FROM pieces LIMIT 1"));
-    PIECEWORK_ASSIGN(const bool row, any.step());
-    is_empty = !row;
-  }
-  // Rows of a bulk load refer to what the same load has just made; `catalogue check` looks at every one.
-  if (is_empty) PIECEWORK_TRY(opened.execute("PRAGMA foreign_keys=OFF"));
-  PIECEWORK_TRY(opened.execute("PRAGMA cache_size=-131072; PRAGMA threads=2; BEGIN IMMEDIATE"));
-  if (is_empty) {
-    PIECEWORK_ASSIGN(Statement any, opened.prepare("SELECT 1 FROM pieces LIMIT 1"));
-    PIECEWORK_ASSIGN(const bool row, any.step());
-    writer->is_bulk_ = !row;
-  }
-  if (writer->is_bulk_) PIECEWORK_TRY(drop_catalogue_indexes(opened));
+  PIECEWORK_TRY(writer->begin());
   PIECEWORK_TRY(writer->prepare());
   return writer;
+}
+
+// A catalogue that has a piece keeps it, so that one look tells. Rows of a bulk load refer to what the same load has
+// just made; `catalogue check` looks at every one.
+Status CatalogueWriter::begin() {
+  PIECEWORK_TRY(database_.execute("PRAGMA cache_size=-131072; PRAGMA threads=2; PRAGMA foreign_keys=OFF; "
+                                  "BEGIN IMMEDIATE"));
+  {
+    PIECEWORK_ASSIGN(Statement any, database_.prepare("SELECT 1 FROM pieces LIMIT 1"));
+    PIECEWORK_ASSIGN(const bool has_pieces, any.step());
+    is_bulk_ = !has_pieces;
+  }
+  if (is_bulk_) return drop_catalogue_indexes(database_);
+  return database_.execute("COMMIT; PRAGMA foreign_keys=ON; BEGIN IMMEDIATE");
 }
 
 Status CatalogueWriter::prepare() {
@@ -64,7 +63,7 @@ Status CatalogueWriter::prepare() {
   return {};
 }
 
-Result<std::optional<uint64_t>> CatalogueWriter::find_piece(const PieceFacts& facts) {
+Result<std::optional<uint64_t>> CatalogueWriter::find_piece(const CataloguePiece& facts) {
   Statement& find = statements_->find_piece;
   PIECEWORK_ASSIGN(const bool row, find.bind_text(1, facts.cid_v1).step());
   if (!row) return std::nullopt;
@@ -82,21 +81,24 @@ Result<std::optional<uint64_t>> CatalogueWriter::find_piece(const PieceFacts& fa
                           facts.cid_v1, found, facts.cid_v2, facts.root.text(), facts.payload_bytes));
 }
 
-Result<uint64_t> CatalogueWriter::add_piece(const PieceFacts& facts) {
+Result<uint64_t> CatalogueWriter::add_piece(const CataloguePiece& facts) {
   Statement& add = statements_->add_piece;
   add.bind_text(1, facts.cid_v1).bind_text(2, facts.cid_v2).bind_blob(3, facts.root.bytes());
   PIECEWORK_TRY(add.bind(4, facts.payload_bytes).bind(5, facts.padded_bytes).bind(6, facts.block_count).run());
   return database_.last_insert_id();
 }
 
-Result<uint64_t> CatalogueWriter::directory_id(std::string_view path) {
-  Statement& find = statements_->find_directory;
-  PIECEWORK_ASSIGN(const bool row, find.bind_blob(1, as_bytes(path)).step());
+Result<uint64_t> CatalogueWriter::id_of(Statement& find, Statement& add, std::string_view key) {
+  PIECEWORK_ASSIGN(const bool row, find.bind_blob(1, as_bytes(key)).step());
   const uint64_t id = row ? find.column_uint64(0) : 0;
   find.reset();
   if (row) return id;
-  PIECEWORK_TRY(statements_->add_directory.bind_blob(1, as_bytes(path)).run());
+  PIECEWORK_TRY(add.bind_blob(1, as_bytes(key)).run());
   return database_.last_insert_id();
+}
+
+Result<uint64_t> CatalogueWriter::directory_id(std::string_view path) {
+  return id_of(statements_->find_directory, statements_->add_directory, path);
 }
 
 Result<uint64_t> CatalogueWriter::add_content(uint64_t piece_id, const ContentFacts& content) {
@@ -122,16 +124,6 @@ Status CatalogueWriter::add_external(uint64_t content_id, uint64_t position, uin
   Statement& add = statements_->add_external;
   add.bind(1, content_id).bind(2, position).bind(3, file_offset_bytes);
   return add.bind(4, file_bytes).bind_blob(5, cid).run();
-}
-
-Result<uint64_t> CatalogueWriter::source_id(const std::string& name) {
-  Statement& find = statements_->find_source;
-  PIECEWORK_ASSIGN(const bool row, find.bind_blob(1, as_bytes(name)).step());
-  const uint64_t id = row ? find.column_uint64(0) : 0;
-  find.reset();
-  if (row) return id;
-  PIECEWORK_TRY(statements_->add_source.bind_blob(1, as_bytes(name)).run());
-  return database_.last_insert_id();
 }
 
 Result<bool> CatalogueWriter::add_batch(const Receipt& receipt, uint64_t piece_id) {
@@ -167,7 +159,8 @@ Result<bool> CatalogueWriter::add_batch(const Receipt& receipt, uint64_t piece_i
 
 Status CatalogueWriter::add_batch_rows(const Receipt& receipt, uint64_t batch_id) {
   for (size_t i = 0; i < receipt.source_names.size(); ++i) {
-    PIECEWORK_ASSIGN(const uint64_t source, source_id(receipt.source_names[i]));
+    PIECEWORK_ASSIGN(const uint64_t source,
+                     id_of(statements_->find_source, statements_->add_source, receipt.source_names[i]));
     PIECEWORK_TRY(statements_->add_batch_source.bind(1, batch_id).bind(2, i).bind(3, source).run());
   }
   for (size_t i = 0; i < receipt.skipped.size(); ++i) {

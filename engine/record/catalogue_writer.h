@@ -10,16 +10,6 @@
 
 namespace piecework::engine {
 
-// What a piece is, before it has an id.
-struct PieceFacts {
-  std::string cid_v1;
-  std::string cid_v2;
-  Cid root;
-  uint64_t payload_bytes = 0;
-  uint64_t padded_bytes = 0;
-  uint64_t block_count = 0;
-};
-
 struct ContentFacts {
   ContentKind kind = ContentKind::kFile;
   uint64_t size_bytes = 0;
@@ -36,9 +26,10 @@ class CatalogueWriter {
 
   ~CatalogueWriter();
 
-  // The piece with this CID, where the catalogue has it. Errors: kConflict where what it has is not `facts`.
-  Result<std::optional<uint64_t>> find_piece(const PieceFacts& facts);
-  Result<uint64_t> add_piece(const PieceFacts& facts);
+  // The id of the piece with this CID, where the catalogue has it; `facts.id` does not count. Errors: kConflict where
+  // what it has is not `facts`.
+  Result<std::optional<uint64_t>> find_piece(const CataloguePiece& facts);
+  Result<uint64_t> add_piece(const CataloguePiece& facts);
   Result<uint64_t> directory_id(std::string_view path);
   Result<uint64_t> add_content(uint64_t piece_id, const ContentFacts& content);
   // Once for each directory, name and content.
@@ -55,9 +46,11 @@ class CatalogueWriter {
  private:
   struct Statements;
   explicit CatalogueWriter(Database database);
+  Status begin();
   Status prepare();
   Status add_batch_rows(const Receipt& receipt, uint64_t batch_id);
-  Result<uint64_t> source_id(const std::string& name);
+  // The id of the row that `find` finds by `key`, or that `add` adds.
+  Result<uint64_t> id_of(Statement& find, Statement& add, std::string_view key);
 
   Database database_;
   std::unique_ptr<Statements> statements_;

@@ -81,7 +81,7 @@ class ContentsWalk {
         blocks_(options.pages),
         numbers_(options.pages) {}
 
-  Result<uint64_t> run(PieceFacts facts) {
+  Result<uint64_t> run(CataloguePiece facts) {
     PIECEWORK_TRY(sections_.visit_all([this](const PieceSection& section) { return index(section); }));
     facts.block_count = block_count_;
     visits_max_ = kVisitsMin + kVisitsPerBlock * block_count_;
@@ -365,7 +365,7 @@ class ContentsWalk {
 
 }  // namespace
 
-Result<uint64_t> add_piece_contents(PieceSections& sections, PieceFacts facts, const PieceContentsOptions& options,
+Result<uint64_t> add_piece_contents(PieceSections& sections, CataloguePiece facts, const PieceContentsOptions& options,
                                     CatalogueWriter& writer) {
   return ContentsWalk(sections, options, writer).run(std::move(facts));
 }

@@ -22,7 +22,7 @@ struct PieceContentsOptions {
 
 // Adds what the piece holds to `writer` as the contents of a new piece; returns its id. `facts.block_count` is counted
 // here. Errors: kCorrupt (source), with the CID; of reading; the writer's; kCancelled.
-Result<uint64_t> add_piece_contents(PieceSections& sections, PieceFacts facts, const PieceContentsOptions& options,
+Result<uint64_t> add_piece_contents(PieceSections& sections, CataloguePiece facts, const PieceContentsOptions& options,
                                     CatalogueWriter& writer);
 
 }  // namespace piecework::engine

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <set>
 
@@ -31,14 +30,6 @@ VerifyOptions verify_options(const RepairRequest& request) {
 
 std::string plan_path(const RepairRequest& request, const std::string& digest) {
   return fmt::format("{}/plans/{}", request.directory, digest);
-}
-
-// The batch that a receipt's name stands for.
-std::optional<uint32_t> batch_of_name(std::string_view name) {
-  uint32_t batch = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), batch);
-  if (error != std::errc() || name.substr(static_cast<size_t>(end - name.data())) != ".json") return std::nullopt;
-  return batch;
 }
 
 // Which files a report finds fault with, by kind of finding.
@@ -114,12 +105,11 @@ Result<std::optional<BatchRepair>> look_at(const RepairRequest& request, const F
   for (const VerifyFinding& problem : report.problems.kept()) {
     if (repair.findings.size() < kFindingsMax) repair.findings.push_back(line_of(problem));
   }
-  const std::optional<uint32_t> batch = batch_of_name(found.name);
-  repair.batch = batch.value_or(0);
-  if (!batch) {
+  repair.batch = found.batch.value_or(0);
+  if (!found.batch) {
     repair.why_not = "the receipt's name is not that of a batch";
   } else {
-    PIECEWORK_ASSIGN(repair.why_not, why_not_rebuilt(request, found.plan, *batch));
+    PIECEWORK_ASSIGN(repair.why_not, why_not_rebuilt(request, found.plan, *found.batch));
   }
   return repair;
 }
@@ -129,7 +119,7 @@ Result<std::string> verify_again(const RepairRequest& request, const BatchRepair
   const std::string folder = fmt::format("{}/receipts/{}", request.directory, repair.plan_digest);
   const std::string name = receipt_name(repair.batch);
   const std::string path = folder + "/" + name;
-  const FoundReceipt found{repair.plan_digest, folder, name, path, read_receipt_file(path)};
+  const FoundReceipt found{{repair.plan_digest, folder, name, path, repair.batch}, read_receipt_file(path)};
   VerifyReport report;
   PIECEWORK_TRY(verify_receipt(request.directory, found, /*reads_content=*/true, verify_options(request), report));
   return report.ok() ? std::string() : "what was made again is not right: " + line_of(report.problems.kept().front());

@@ -11,7 +11,7 @@
 
 #include "engine/codec/piece_cid.h"
 #include "engine/record/receipt.h"
-#include "engine/restore/receipt_walk.h"
+#include "engine/record/receipt_walk.h"
 #include "engine/restore/verify_piece.h"
 #include "io/list_names.h"
 

@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "engine/restore/receipt_walk.h"
+#include "engine/record/receipt_walk.h"
 #include "engine/restore/verify.h"
 #include "engine/restore/verify_report.h"
 #include "kernels/base/error.h"
