@@ -41,7 +41,10 @@ Result<CataloguePiece> facts_of(const Receipt& receipt) {
 }
 
 PieceContentsOptions contents_options(const FillOptions& options) {
-  return {.pages = options.pages, .stop = options.stop, .done_bytes = options.done_bytes};
+  return {.pages = options.pages,
+          .stop = options.stop,
+          .done_bytes = options.done_bytes,
+          .warning = options.warning};
 }
 
 Status check_stop(const FillOptions& options) {
@@ -105,7 +108,7 @@ class DirectoryMerge {
     const auto path_of = [this](const std::string& name) { return fmt::format("{}/{}", directory_, name); };
     PIECEWORK_ASSIGN(const std::unique_ptr<PieceSections> sections,
                      open_nodes_sections(path_of(nodes_name(facts.cid_v1)), path_of(files_name(facts.cid_v1)),
-                                         receipt.nodes));
+                                         receipt.nodes, options_.pages));
     if (sections->root() != facts.root || sections->payload_bytes() != facts.payload_bytes) {
       return bad_receipt(receipt, fmt::format("it names root {} and {} payload bytes, '{}' has {} and {}",
                                               facts.root.text(), facts.payload_bytes, nodes_name(facts.cid_v1),
@@ -178,7 +181,8 @@ class Rebuild {
       PIECEWORK_ASSIGN(sections, open_car_sections(files.car_path));
     } else {
       PIECEWORK_ASSIGN(sections,
-                       open_nodes_sections(files.nodes_path, files_path_of(files.nodes_path), std::nullopt));
+                       open_nodes_sections(files.nodes_path, files_path_of(files.nodes_path), std::nullopt,
+                                           options_.pages));
     }
     PIECEWORK_ASSIGN(const PieceCid piece, parse_piece_cid(cid));
     CataloguePiece facts{.cid_v1 = cid, .root = sections->root(), .payload_bytes = sections->payload_bytes()};

@@ -7,30 +7,22 @@
 #include "engine/codec/block_links.h"
 #include "engine/layout/node_lengths.h"
 #include "engine/memory/paged_vector.h"
+#include "engine/record/walk_limits.h"
 #include "engine/store/cid_map.h"
 #include "engine/store/store_node.h"
-#include "kernels/base/units.h"
 
 namespace piecework::engine {
 namespace {
 
 using Kind = StoreNode::Kind;
 
-// As in a table of files: deeper and longer than any file system takes.
-constexpr size_t kNameBytesMax = 255;
-constexpr size_t kPathBytesMax = 4096;
-constexpr size_t kDepthMax = 10'000;
-// Links that are followed before what occurs again is no longer gone below.
-constexpr uint64_t kVisitsMin = 1'000'000;
-constexpr uint64_t kVisitsPerBlock = 8;
-constexpr uint64_t kResidentBytesMax = 512 * kMiB;  // of nodes on the stack
-
 struct Block {
   uint64_t offset_bytes = 0;
   uint64_t leaf_bytes = 0;    // of a dag-pb leaf without its bytes
-  uint64_t content_plus_one : 62 = 0;
+  uint64_t content_plus_one : 61 = 0;
   uint64_t has_block : 1 = 0;
-  uint64_t is_walked : 1 = 0;  // an inner node of a file or a shard
+  uint64_t is_directory : 1 = 0;  // a content that is one
+  uint64_t is_walked : 1 = 0;     // an inner node of a file or a shard
   uint32_t section_bytes = 0;
   uint32_t block_bytes = 0;
 };
@@ -84,11 +76,12 @@ class ContentsWalk {
   Result<uint64_t> run(CataloguePiece facts) {
     PIECEWORK_TRY(sections_.visit_all([this](const PieceSection& section) { return index(section); }));
     facts.block_count = block_count_;
-    visits_max_ = kVisitsMin + kVisitsPerBlock * block_count_;
+    limits_ = WalkLimits(block_count_);
     PIECEWORK_ASSIGN(piece_id_, writer_.add_piece(facts));
     PIECEWORK_TRY(meet_named(sections_.root().view(), {}));
     while (!frames_.empty()) PIECEWORK_TRY(step());
     if (options_.pages != nullptr) PIECEWORK_TRY(options_.pages->status());
+    limits_.report(facts.cid_v1, options_.warning);
     return piece_id_;
   }
 
@@ -138,11 +131,11 @@ class ContentsWalk {
       const bool ends_file = frame.node->kind() == Kind::kFile &&
                              (frames_.size() == 1 || frames_[frames_.size() - 2].node->kind() != Kind::kFile);
       if (ends_file) PIECEWORK_TRY(flush_range(run_.take()));
-      resident_bytes_ -= frame.node->data_bytes();
+      limits_.leave(frame.node->data_bytes());
       frames_.pop_back();
       return {};
     }
-    ++visit_count_;
+    limits_.count_link(path_.size());
     switch (frame.node->kind()) {
       case Kind::kFile:
         return meet_file_part(*link);
@@ -203,7 +196,7 @@ class ContentsWalk {
   bool may_go_below(Block& block) {
     const bool is_again = block.is_walked != 0;
     block.is_walked = 1;
-    return !is_again || visit_count_ < visits_max_;
+    return !is_again || limits_.may_repeat(block.block_bytes);
   }
 
   // ---- Directories ----
@@ -251,15 +244,17 @@ class ContentsWalk {
 
   Status meet_node(const CidView& cid, Block* block, bool is_listed, uint64_t directory, std::string_view name) {
     const bool is_known = block != nullptr && block->content_plus_one > 0;
-    if (is_known && (!is_listed || visit_count_ >= visits_max_)) {
+    if (is_known && (!is_listed || block->is_directory == 0 || !limits_.may_repeat(block->block_bytes))) {
       return add_listed({.cid = cid.bytes}, block, is_listed, directory, name);
     }
     PIECEWORK_ASSIGN(std::unique_ptr<StoreNode> node, load(cid, block));
     ContentFacts facts{.kind = kind_of(*node), .cid = cid.bytes};
     const bool is_directory = facts.kind == ContentKind::kDirectory;
-    if (!is_directory && facts.kind != ContentKind::kOther) facts.size_bytes = node->content_bytes();
+    if (!is_directory && facts.kind != ContentKind::kOther) {
+      facts.size_bytes = std::min(node->content_bytes(), WalkLimits::kFileBytesMax);
+    }
     PIECEWORK_TRY(add_listed(facts, block, is_listed, directory, name));
-    if (node->link_count() == 0 || (is_known && !is_directory)) return {};
+    if (node->link_count() == 0) return {};
     Frame frame{.node = std::move(node), .content_id = last_content_, .path_bytes = path_.size()};
     frame.has_no_paths = !is_listed || facts.kind == ContentKind::kFile;
     if (is_directory && is_listed) {
@@ -287,6 +282,7 @@ class ContentsWalk {
     } else {
       PIECEWORK_ASSIGN(last_content_, writer_.add_content(piece_id_, facts));
       if (block != nullptr) block->content_plus_one = last_content_ + 1;
+      if (block != nullptr) block->is_directory = facts.kind == ContentKind::kDirectory;
     }
     if (!is_listed) return {};
     if (directory == 0) {
@@ -310,11 +306,11 @@ class ContentsWalk {
     return ContentKind::kOther;
   }
 
-  bool can_be_listed(std::string_view name) const {
+  bool can_be_listed(std::string_view name) {
     if (frames_.empty()) return true;
     const Frame& parent = frames_.back();
-    return !parent.has_no_paths && parent.node->kind() != Kind::kOther && name.size() <= kNameBytesMax &&
-           path_.size() + 1 + name.size() <= kPathBytesMax;
+    if (parent.has_no_paths || parent.node->kind() == Kind::kOther) return false;
+    return limits_.can_be_listed(path_.size(), name.size());
   }
 
   void push_name(std::string_view name) {
@@ -322,20 +318,15 @@ class ContentsWalk {
     path_ += name;
   }
 
+  // Goes below a node, up to a limit.
   Status push(Frame frame) {
-    if (frames_.size() == kDepthMax) {
-      return fail(ErrorCode::kUnsupported, ErrorSide::kSource,
-                  fmt::format("piece with root {}: the DAG is more than {} nodes deep", sections_.root().text(),
-                              kDepthMax));
+    const bool begins_file = frame.node->kind() == Kind::kFile &&
+                             (frames_.empty() || frames_.back().node->kind() != Kind::kFile);
+    if (limits_.enter(frames_.size(), frame.node->data_bytes(), begins_file ? frame.node->content_bytes() : 0)) {
+      frames_.push_back(std::move(frame));
+      return {};
     }
-    resident_bytes_ += frame.node->data_bytes();
-    if (resident_bytes_ > kResidentBytesMax) {
-      return fail(ErrorCode::kUnsupported, ErrorSide::kSource,
-                  fmt::format("piece with root {}: the nodes above '{}' have more than {} bytes",
-                              sections_.root().text(), printable(path_), kResidentBytesMax));
-    }
-    frames_.push_back(std::move(frame));
-    return {};
+    return begins_file ? flush_range(run_.take()) : Status();
   }
 
   tl::unexpected<Error> bad_child(const CidView& cid, std::string_view what) const {
@@ -350,9 +341,7 @@ class ContentsWalk {
   PagedVector<Block> blocks_;
   CidMap numbers_;  // of blocks_
   uint64_t block_count_ = 0;
-  uint64_t visits_max_ = 0;
-  uint64_t visit_count_ = 0;
-  uint64_t resident_bytes_ = 0;
+  WalkLimits limits_{0};
   uint64_t piece_id_ = 0;
   uint64_t last_content_ = 0;
   uint64_t range_content_ = 0;

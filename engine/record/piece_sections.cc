@@ -117,9 +117,11 @@ class CarSections : public PieceSections {
 
 class NodesSections : public PieceSections {
  public:
+  explicit NodesSections(PageSource* pages) : sizes_(pages) {}
+
   static Result<std::unique_ptr<PieceSections>> open(const std::string& nodes_path, std::string files_path,
-                                                     std::optional<SidecarContent> content) {
-    auto sections = std::make_unique<NodesSections>();
+                                                     std::optional<SidecarContent> content, PageSource* pages) {
+    auto sections = std::make_unique<NodesSections>(pages);
     sections->files_path_ = std::move(files_path);
     sections->content_ = content;
     PIECEWORK_ASSIGN(sections->file_, io::open_named(nodes_path, ErrorSide::kSource));
@@ -186,28 +188,30 @@ class NodesSections : public PieceSections {
                          .cid = entry.cid};
     section.has_block = entry.kind == NodesEntryKind::kNode;
     if (!section.has_block && entry.cid.codec == kCodecDagPb) {
-      const std::optional<uint64_t> leaf_bytes = leaf_bytes_of_length(entry.block_bytes);
-      if (leaf_bytes) {
-        section.leaf_bytes = *leaf_bytes;
-      } else {
-        PIECEWORK_ASSIGN(section.leaf_bytes, listed_bytes(entry.cid));
-      }
+      if (!has_sizes_) PIECEWORK_TRY(read_sizes());
+      section.leaf_bytes =
+          sizes_.find(entry.cid.bytes).value_or(leaf_bytes_of_length(entry.block_bytes).value_or(0));
     }
     return visit(section);
   }
 
-  // The length of a leaf in another encoding, which the table of files has where it is a file by itself.
-  Result<uint64_t> listed_bytes(const CidView& cid) {
-    if (!has_table_) {
-      has_table_ = true;
-      PIECEWORK_ASSIGN(const io::File table, io::open_named(files_path_, ErrorSide::kSource));
-      const auto add = [this](std::string_view, const std::optional<FileRow>& row) -> Status {
-        if (row) table_.add(row->cid.bytes(), row->size_bytes);
-        return {};
-      };
-      PIECEWORK_TRY(read_sidecar_content(table, false, [&](ByteSpan lines) { return visit_file_rows(lines, add); }));
+  // The length of a leaf says what it holds in one encoding; others exist, so that the table of files has to.
+  Status read_sizes() {
+    has_sizes_ = true;
+    const Result<io::File> table = io::open_named(files_path_, ErrorSide::kSource);
+    if (!table && table.error().code == ErrorCode::kNotFound) {
+      return fail(ErrorCode::kNotFound, ErrorSide::kSource,
+                  fmt::format("'{}' is missing: without the piece's CAR, only this file has the sizes of files that "
+                              "are dag-pb blocks: put it, or the CAR, beside '{}'",
+                              printable(files_path_), printable(file_.path())));
     }
-    return table_.find(cid.bytes).value_or(0);
+    if (!table) return tl::unexpected<Error>(table.error());
+    const auto add = [this](std::string_view, const std::optional<FileRow>& row) -> Status {
+      if (row && row->cid.view().codec == kCodecDagPb) sizes_.add(row->cid.bytes(), row->size_bytes);
+      return {};
+    };
+    return read_sidecar_content(*table, false, [&](ByteSpan lines) { return visit_file_rows(lines, add); })
+        .map([](const SidecarContent&) {});
   }
 
   size_t frame_at(uint64_t offset_bytes) const {
@@ -241,8 +245,8 @@ class NodesSections : public PieceSections {
   size_t loaded_ = kNone;
   ByteSpan frame_;
   std::vector<Place> places_;
-  bool has_table_ = false;
-  CidMap table_;
+  bool has_sizes_ = false;
+  CidMap sizes_;  // of files whose root is dag-pb
 };
 
 }  // namespace
@@ -250,8 +254,8 @@ class NodesSections : public PieceSections {
 Result<std::unique_ptr<PieceSections>> open_car_sections(const std::string& path) { return CarSections::open(path); }
 
 Result<std::unique_ptr<PieceSections>> open_nodes_sections(const std::string& nodes_path, const std::string& files_path,
-                                                           std::optional<SidecarContent> content) {
-  return NodesSections::open(nodes_path, files_path, content);
+                                                           std::optional<SidecarContent> content, PageSource* pages) {
+  return NodesSections::open(nodes_path, files_path, content, pages);
 }
 
 }  // namespace piecework::engine

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/codec/cid.h"
+#include "engine/memory/page_source.h"
 #include "engine/record/file_table.h"
 #include "io/file.h"
 #include "kernels/base/error.h"
@@ -43,9 +44,11 @@ class PieceSections {
 // A CARv1 with one root. Errors: kCorrupt (source) where it is something else.
 Result<std::unique_ptr<PieceSections>> open_car_sections(const std::string& path);
 
-// A sidecar of nodes; of single dag-pb leaves only the table of files beside it knows the length, `files_path`.
-// `content`, where given, is what a receipt says of the sidecar: visit_all fails where it is not that.
+// A sidecar of nodes. What a dag-pb leaf that is a file by itself holds depends on its encoding, and only the table of
+// files beside the sidecar knows it: `files_path`, read where there are such leaves, 64 bytes a file of `pages` (null:
+// just memory). `content`, where given, is what a receipt says of the sidecar: visit_all fails where it is not that.
+// Errors: kNotFound (source) where a file is missing that is needed.
 Result<std::unique_ptr<PieceSections>> open_nodes_sections(const std::string& nodes_path, const std::string& files_path,
-                                                           std::optional<SidecarContent> content);
+                                                           std::optional<SidecarContent> content, PageSource* pages);
 
 }  // namespace piecework::engine

@@ -2,9 +2,10 @@
 
 #include <fmt/format.h>
 #include <sqlite3.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <cerrno>
+#include <system_error>
 
 namespace piecework::engine {
 namespace {
@@ -47,14 +48,44 @@ ErrorCode code_of(int sqlite_code) {
   }
 }
 
-// SQLite says only "disk I/O error" where its log could not grow.
-ErrorCode code_of(sqlite3* handle, int sqlite_code) {
-  const int system = (sqlite_code & 0xFF) == SQLITE_IOERR ? sqlite3_system_errno(handle) : 0;
-  return system == ENOSPC || system == EDQUOT ? ErrorCode::kNoSpace : code_of(sqlite_code);
+// SQLite says only "disk I/O error" where its log or the index of it could not grow; the errno behind it, or 0. SQLite
+// 3.40 does not keep that of a COMMIT. To be called first after the error.
+int system_errno(sqlite3* handle, int sqlite_code) {
+  const int last = errno;
+  if ((sqlite_code & 0xFF) != SQLITE_IOERR) return 0;
+  const int kept = sqlite3_system_errno(handle);
+  return kept != 0 ? kept : last;
 }
 
-ErrorSide side_of(ErrorCode code, ErrorSide side, bool is_shared) {
-  return is_shared && code == ErrorCode::kCorrupt ? ErrorSide::kSource : side;
+ErrorCode code_of(int sqlite_code, int system) {
+  return system == ENOSPC || system == EDQUOT || system == EFBIG ? ErrorCode::kNoSpace : code_of(sqlite_code);
+}
+
+// What to do about an error of a file that several processes use.
+std::string_view advice(ErrorCode code, int sqlite_code) {
+  switch (code) {
+    case ErrorCode::kWaiting:
+      return ": another process is at work in it: run this again";
+    case ErrorCode::kCorrupt:
+      return ": it is damaged: make a new one (piecework catalogue rebuild), or take a copy from a backup";
+    case ErrorCode::kNoSpace:
+      return (sqlite_code & 0xFF) == SQLITE_READONLY ? std::string_view() : ": make room and run this again";
+    default:
+      return {};
+  }
+}
+
+Error error_of(sqlite3* handle, const std::string& path, ErrorSide side, bool is_shared, std::string_view what) {
+  const int sqlite_code = sqlite3_extended_errcode(handle);
+  const int system = system_errno(handle, sqlite_code);
+  const ErrorCode code = code_of(sqlite_code, system);
+  std::string message = fmt::format("'{}': {}: {}", printable(path), what, sqlite3_errmsg(handle));
+  if (system != 0) message += fmt::format(" ({})", std::generic_category().message(system));
+  if (is_shared) message += advice(code, sqlite_code);
+  // What a shared file held was lost, and not only not written; readers keep an index of the log beside it.
+  if (is_shared && code == ErrorCode::kCorrupt) side = ErrorSide::kSource;
+  if (is_shared && code == ErrorCode::kNoSpace) side = ErrorSide::kDestination;
+  return {code, side, 0, std::move(message), {}};
 }
 
 Result<sqlite3*> open_handle(const std::string& path, std::string_view query, int flags, ErrorSide side) {
@@ -100,9 +131,7 @@ Result<bool> Statement::step() {
     reset();
     return false;
   }
-  const ErrorCode error_code = code_of(sqlite3_db_handle(statement_.get()), code);
-  Error error{error_code, side_of(error_code, side_, is_shared_), 0, {}, {}};
-  error.message = fmt::format("'{}': {}", printable(path_), sqlite3_errmsg(sqlite3_db_handle(statement_.get())));
+  Error error = error_of(sqlite3_db_handle(statement_.get()), path_, side_, is_shared_, "a statement");
   reset();
   return tl::unexpected<Error>(std::move(error));
 }
@@ -165,10 +194,13 @@ Result<Database> Database::open_shared(const std::string& path, Access access, i
   sqlite3_busy_timeout(handle, wait_ms);
   const Status readable = database.execute("PRAGMA query_only=ON; SELECT count(*) FROM sqlite_schema;");
   if (readable) return database;
+  // SQLite keeps an index of the log beside the file, and may or can not here. Without a log there is nothing to keep.
   const int code = sqlite3_errcode(handle) & 0xFF;
-  if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) return tl::unexpected<Error>(readable.error());
-  // SQLite keeps an index of the log beside the file, and may not here. Without a log there is nothing to keep.
-  if (::access((path + "-wal").c_str(), F_OK) == 0) return tl::unexpected<Error>(readable.error());
+  const bool has_no_index =
+      code == SQLITE_CANTOPEN || code == SQLITE_READONLY || readable.error().code == ErrorCode::kNoSpace;
+  if (!has_no_index) return tl::unexpected<Error>(readable.error());
+  struct stat log {};
+  if (::stat((path + "-wal").c_str(), &log) == 0 && log.st_size > 0) return tl::unexpected<Error>(readable.error());
   PIECEWORK_ASSIGN(sqlite3 * frozen, open_handle(path, "?immutable=1", SQLITE_OPEN_READONLY, ErrorSide::kSource));
   return Database(frozen, path, ErrorSide::kSource, true);
 }
@@ -184,23 +216,18 @@ uint64_t Database::last_insert_id() const {
 }
 
 Error Database::error(std::string_view what) const {
-  const ErrorCode code = code_of(handle_.get(), sqlite3_extended_errcode(handle_.get()));
-  return {code,
-          side_of(code, side_, is_shared_),
-          0,
-          fmt::format("'{}': {}: {}", printable(path_), what, sqlite3_errmsg(handle_.get())),
-          {}};
+  return error_of(handle_.get(), path_, side_, is_shared_, what);
 }
 
 Status Database::execute(const char* sql) {
   if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
-  return tl::unexpected<Error>(error("executing a statement"));
+  return tl::unexpected<Error>(error("a statement"));
 }
 
 Result<Statement> Database::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()), 0, &statement, nullptr);
-  if (code != SQLITE_OK) return tl::unexpected<Error>(error("preparing a statement"));
+  if (code != SQLITE_OK) return tl::unexpected<Error>(error("a statement"));
   return Statement(statement, path_, side_, is_shared_);
 }
 

@@ -58,9 +58,10 @@ class Database {
   static Result<Database> open_immutable(const std::string& path, ErrorSide side);
 
   // A file that several processes may use: WAL and SQLite's locks, synchronous=FULL, foreign keys. A writer makes the
-  // file where it is missing; a reader changes nothing, and reads without locks in a directory where it may not write.
+  // file where it is missing; a reader changes nothing, and reads without locks where it cannot write beside the file.
   // Errors (source of a reader, destination of a writer): also kWaiting where another process writes for longer than
-  // `wait_ms`; kCorrupt is always the source's, since what the file holds was lost and not only not written.
+  // `wait_ms`; kCorrupt is always the source's, since what the file holds was lost and not only not written; kNoSpace
+  // the destination's, of a reader that needs SQLite's index of the log and cannot make it.
   enum class Access : uint8_t { kRead, kWrite };
   static Result<Database> open_shared(const std::string& path, Access access, int wait_ms);
 

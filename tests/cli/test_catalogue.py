@@ -4,7 +4,6 @@ import json
 import os
 import random
 import shutil
-import sqlite3
 import sys
 from pathlib import Path
 
@@ -218,84 +217,6 @@ class Rebuild(catalogue.Case):
         damaged[100] ^= 1
         (empty / Path(piece["car"]).name).write_bytes(damaged)
         self.rebuild(empty, catalogue=self.temp / "damaged", code=65)
-
-
-class Faults(catalogue.Case):
-    def setUp(self):
-        super().setUp()
-        harness.make_tree(self.source, {f"f{i}": b"%d" % i for i in range(2000)})
-        self.pack_one(self.source, "--out", self.out)
-        self.merge()
-
-    def test_check_finds_damage(self):
-        self.check(harness.run("catalogue", "check", self.catalogue), 0)
-        with sqlite3.connect(self.catalogue) as database:
-            database.execute("UPDATE contents SET car_offset_bytes = 1 << 50 WHERE content = 7")
-        self.check(harness.run("catalogue", "check", self.catalogue), 65)
-        with sqlite3.connect(self.catalogue) as database:
-            database.execute("UPDATE contents SET car_offset_bytes = 60, "
-                             "cid = CAST(x'01551220' || zeroblob(32) AS BLOB) WHERE content = 7")
-        self.check(harness.run("catalogue", "check", self.catalogue), 0)
-        problems = self.check(harness.run("catalogue", "check", self.catalogue, "--pieces", self.out, "--json"), 65)
-        self.assertIn("other things", problems.json()["problems"][0])
-        self.assertEqual(list(self.temp.glob(".piecework-check*")), [])
-
-    def test_corrupt(self):
-        content = bytearray(self.catalogue.read_bytes())
-        content[100:2000] = bytes(1900)
-        self.catalogue.write_bytes(content)
-        self.merge(code=65)
-        self.find("f1", code=65)
-        self.catalogue.write_bytes(b"no database at all" * 100)
-        self.merge(code=65)
-        self.find("f1", code=65)
-        self.check(harness.run("catalogue", "check", self.catalogue), 65)
-
-    def test_newer_version_and_other_databases(self):
-        with sqlite3.connect(self.catalogue) as database:
-            database.execute("PRAGMA user_version=2")
-        self.assertIn("version 2", self.merge(code=78).err.decode())
-        self.find("f1", code=78)
-        other = self.temp / "other.sqlite"
-        with sqlite3.connect(other) as database:
-            database.execute("CREATE TABLE x(y)")
-        self.merge(catalogue=other, code=78)
-        self.find("f1", catalogue=self.temp / "nowhere", code=66)
-
-    def test_locked(self):
-        database = sqlite3.connect(self.catalogue, isolation_level=None)
-        self.addCleanup(database.close)
-        database.execute("BEGIN IMMEDIATE")
-        self.merge("--wait", "0", code=75)
-        self.assertEqual(self.find("f1")[0]["size_bytes"], 1)  # readers do not wait for writers
-
-    def test_read_only_directory(self):
-        home = self.temp / "home"
-        home.mkdir()
-        shutil.copy(self.catalogue, home / "c")
-        home.chmod(0o555)
-        self.temp.chmod(0o755)
-        wrapper = harness.unprivileged(self)
-        found = harness.run("find", "f1", "--catalogue", home / "c", wrapper=wrapper)
-        self.check(found, 0)
-        self.check(harness.run("merge", "--out", self.out, "--catalogue", home / "new", wrapper=wrapper), 73)
-
-    def test_full_disk(self):
-        """Writes that fail: the exit code says so, and the catalogue is as it was."""
-        if shutil.which("strace") is None:
-            self.skipTest("strace is missing")
-        harness.make_tree(self.source, {f"more{i}": b"%d" % i for i in range(2000)})
-        self.pack_one(self.source, "--out", self.out)
-        before = self.dump()
-        for error, code in (("ENOSPC", 73), ("EIO", 74)):
-            for when in ("1", "20+"):
-                with self.subTest(error=error, when=when):
-                    strace = ["strace", "-f", "-o", self.temp / "log", "-e", "trace=pwrite64", "-e",
-                              f"inject=pwrite64:error={error}:when={when}"]
-                    self.merge(code=code, wrapper=strace, env={"ASAN_OPTIONS": "detect_leaks=0"})
-                    self.assertEqual(self.dump(), before)
-        self.merge()
-        self.check_rebuilt()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """piecework ls and extract on input that means harm: nothing outside the target, nothing endless, every fault said."""
 import json
-import hashlib
 import os
 import sys
 from pathlib import Path
@@ -25,53 +24,11 @@ CONTENT = {"82-blocksize-lie.car", "83-filesize-2e63.car", "84-file-links-to-dir
 BOMBS_OF_LS = {"b0-dag-bomb.car", "b2-deep-dirs.car"}
 
 
-def pb_bytes(number, data):
-    return dag.varint(number << 3 | 2) + dag.varint(len(data)) + data
-
-
-def pb_number(number, value):
-    return dag.varint(number << 3) + dag.varint(value)
-
-
-class Dag:
-    """Blocks that are made by hand."""
-
-    def __init__(self):
-        self.blocks = {}
-
-    def put(self, block, codec=dag.DAG_PB):
-        cid = bytes([1, codec, 0x12, 0x20]) + hashlib.sha256(block).digest()
-        self.blocks[cid] = block
-        return cid
-
-    def raw(self, data):
-        return self.put(data, dag.RAW)
-
-    def node(self, message, links=()):
-        body = b"".join(pb_bytes(2, pb_bytes(1, cid) + pb_bytes(2, name) + pb_number(3, 0)) for name, cid in links)
-        return self.put(body + pb_bytes(1, message))
-
-    def directory(self, links, more=b""):
-        return self.node(pb_number(1, 1) + more, links)
-
-    def symlink(self, target):
-        return self.node(pb_number(1, 4) + pb_bytes(2, target))
-
-    def file(self, children, more=b""):
-        sizes = b"".join(pb_number(4, size) for _, size in children)
-        total = sum(size for _, size in children)
-        return self.node(pb_number(1, 2) + pb_number(3, total) + sizes + more, [(b"", cid) for cid, _ in children])
-
-    def write(self, path, root):
-        """The root first, then the rest."""
-        return dag.write_car(path, root, {root: self.blocks[root], **self.blocks})
-
-
 class Hostile(harness.TestCase):
     def setUp(self):
         super().setUp()
         self.target = self.temp / "inner/target"
-        self.dag = Dag()
+        self.dag = dag.Builder()
 
     def write(self, root):
         return self.dag.write(self.temp / "made.car", root)
@@ -209,10 +166,10 @@ class Hostile(harness.TestCase):
 
     def test_modes_and_times(self):
         """UnixFS 1.5: permission bits and times come back, set-user-ID and the like do not."""
-        times = {name: pb_bytes(8, pb_number(1, 1_000_000_000) + b"\x15" + (123_000_000).to_bytes(4, "little"))
+        times = {name: dag.pb_bytes(8, dag.pb_number(1, 1_000_000_000) + b"\x15" + (123_000_000).to_bytes(4, "little"))
                  for name in ("all",)}["all"]
-        file = self.dag.file([(self.dag.raw(b"x"), 1)], pb_number(7, 0o4751) + times)
-        folder = self.dag.directory([(b"f", file)], pb_number(7, 0o500) + times)
+        file = self.dag.file([(self.dag.raw(b"x"), 1)], dag.pb_number(7, 0o4751) + times)
+        folder = self.dag.directory([(b"f", file)], dag.pb_number(7, 0o500) + times)
         self.extract(self.dag.directory([(b"d", folder), (b"plain", self.dag.raw(b"p"))]), 0)
         for path, mode in (("d", 0o500), ("d/f", 0o751)):
             status = (self.target / path).stat()

@@ -15,19 +15,6 @@ import harness  # noqa: E402
 LARGE_BYTES = 40 << 20
 
 
-@contextlib.contextmanager
-def small_file_system(test, path, megabytes):
-    """A tmpfs of that size at `path`; skips the test where mounting is not allowed."""
-    path.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}M", "tmpfs", str(path)], capture_output=True)
-    if done.returncode != 0:
-        test.skipTest("mount is not allowed here")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", "-l", str(path)], check=True)
-
-
 class Output(harness.TestCase):
     def setUp(self):
         super().setUp()
@@ -62,12 +49,12 @@ class Output(harness.TestCase):
         self.assertEqual(self.out.read_bytes(), b"mine")
 
     def test_full_from_the_start(self):
-        with small_file_system(self, self.out, 8) as out:
+        with harness.small_file_system(self, self.out, 8) as out:
             self.check(harness.run("pack", self.source, "--out", out), 73)
             self.assert_nothing_published(out)
 
     def test_becomes_full_on_the_way(self):
-        with small_file_system(self, self.out, 64) as out:
+        with harness.small_file_system(self, self.out, 64) as out:
             subprocess.run(["fallocate", "-l", "30M", str(out / "other")], check=True)
             self.check(harness.run("pack", self.source, "--out", out), 73)
             self.assert_nothing_published(out)

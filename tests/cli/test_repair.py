@@ -123,6 +123,50 @@ class Repair(harness.TestCase):
         self.assertEqual([b["outcome"] for b in self.repair("--yes", code=0)["batches"]], ["rebuilt"])
         self.assertEqual(harness.snapshot(self.out), self.good)
 
+    def test_a_thousand_damaged_ones(self):
+        """The last name that is free is taken; then there is none, and nothing is touched."""
+        car = Path(self.pieces[1]["car"])
+        content = self.damage(car)
+        taken = [Path(f"{car}.damaged")] + [Path(f"{car}.damaged-{i}") for i in range(2, 1000)]
+        for path in taken:
+            path.touch()
+        moved = self.temp / "moved"
+        shutil.move(self.source, moved)
+        last = Path(f"{car}.damaged-1000")
+        self.assertEqual(self.repair("--yes", code=65)["batches"][0]["set_aside"], [str(last)])
+        last.rename(car)
+        last.touch()
+        for flags in ((), ("--source", f"source={moved}")):
+            done = self.repair("--yes", *flags, code=65)["batches"][0]
+            self.assertEqual(done["outcome"], "failed")
+            self.assertIn(f"{car}.damaged' and 999 more exist; remove what is not needed", done["error"])
+            self.assertEqual(car.read_bytes(), content)
+        taken[500].unlink()
+        done = self.repair("--yes", "--source", f"source={moved}", code=0)["batches"][0]
+        self.assertEqual(done["outcome"], "rebuilt")
+        self.assertEqual([path for path in taken + [last] if not path.exists()], [taken[500]])
+
+    def test_where_a_rename_cannot_keep_from_replacing(self):
+        """Old kernels, and file systems without RENAME_NOREPLACE."""
+        if shutil.which("strace") is None:
+            self.skipTest("strace is missing")
+        car = Path(self.pieces[1]["car"])
+        other = Path(f"{car}.damaged")
+        for error in ("ENOSYS", "EINVAL"):
+            with self.subTest(error=error):
+                self.damage(car)
+                other.write_bytes(b"of another day")
+                strace = ["strace", "-f", "-o", self.temp / "log", "-e", "trace=renameat2,linkat", "-e",
+                          f"inject=renameat2:error={error}"]
+                self.check(harness.run("repair", self.out, "--yes", wrapper=strace,
+                                       env={"ASAN_OPTIONS": "detect_leaks=0"}), 0)
+                calls = (self.temp / "log").read_text()
+                self.assertIn(f"= -1 {error}", calls)
+                self.assertIn(f"{other}-2", calls)
+                self.assertEqual(other.read_bytes(), b"of another day")
+                other.unlink()
+                self.assertEqual(harness.snapshot(self.out), self.good)
+
     def test_without_a_plan(self):
         tree = self.out / f"{self.pieces[1]['piece_cid_v1']}.tree"
         self.damage(tree)

@@ -141,3 +141,45 @@ def content(blocks, cid):
         parts.append(dict(fields(message[1])).get(2, b""))
         stack += reversed([child for _, child in links(cid, block)])
     return b"".join(parts)
+
+
+def pb_bytes(number, data):
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def pb_number(number, value):
+    return varint(number << 3) + varint(value)
+
+
+class Builder:
+    """Blocks that are made by hand."""
+
+    def __init__(self):
+        self.blocks = {}
+
+    def put(self, block, codec=DAG_PB):
+        cid = bytes([1, codec, 0x12, 0x20]) + hashlib.sha256(block).digest()
+        self.blocks[cid] = block
+        return cid
+
+    def raw(self, data):
+        return self.put(data, RAW)
+
+    def node(self, message, links=()):
+        body = b"".join(pb_bytes(2, pb_bytes(1, cid) + pb_bytes(2, name) + pb_number(3, 0)) for name, cid in links)
+        return self.put(body + pb_bytes(1, message))
+
+    def directory(self, links, more=b""):
+        return self.node(pb_number(1, 1) + more, links)
+
+    def symlink(self, target):
+        return self.node(pb_number(1, 4) + pb_bytes(2, target))
+
+    def file(self, children, more=b""):
+        sizes = b"".join(pb_number(4, size) for _, size in children)
+        total = sum(size for _, size in children)
+        return self.node(pb_number(1, 2) + pb_number(3, total) + sizes + more, [(b"", cid) for cid, _ in children])
+
+    def write(self, path, root):
+        """The root first, then the rest."""
+        return write_car(path, root, {root: self.blocks[root], **self.blocks})

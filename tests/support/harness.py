@@ -96,6 +96,19 @@ def unprivileged(test):
     return (*wrapper, "sh", "-c", 'shift; exec "$0" "$@"', str(copy))
 
 
+@contextlib.contextmanager
+def small_file_system(test, path, megabytes):
+    """A tmpfs of that size at `path`; skips the test where mounting is not allowed."""
+    path.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}M", "tmpfs", str(path)], capture_output=True)
+    if done.returncode != 0:
+        test.skipTest("mount is not allowed here")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
 def sha256_of(path):
     digest = hashlib.sha256()
     with open(path, "rb") as file:
