@@ -43,6 +43,9 @@ CONFINED_INCLUDES = [
     ("SQLite", re.compile(r"<sqlite3"), ("engine/record/sqlite.h", "engine/record/sqlite.cc")),
     ("leveldb", re.compile(r"<leveldb/"), ("engine/store/leveldb_reader.h", "engine/store/leveldb_reader.cc")),
     ("ISA-L", re.compile(r"<isa-l|<isal"), ("kernels/isal.cc",)),
+    ("libsodium", re.compile(r"<sodium"), ("engine/deal/sodium.cc",)),
+    ("libsecp256k1", re.compile(r"<secp256k1"), ("engine/deal/secp256k1.cc",)),
+    ("libcurl", re.compile(r"<curl/"), ("io/http_client.cc",)),
     ("CLI11", re.compile(r"<CLI/"), ("tools/",)),
     ("intrinsics", re.compile(r"<(immintrin|x86intrin|simde)"), ("kernels/",)),
 ]
