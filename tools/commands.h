@@ -15,6 +15,7 @@ void add_cat_command(CLI::App& app, Invocation& invocation);
 void add_catalogue_command(CLI::App& app, Invocation& invocation);
 void add_check_proof_command(CLI::App& app, Invocation& invocation);
 void add_commp_command(CLI::App& app, Invocation& invocation);
+void add_deal_command(CLI::App& app, Invocation& invocation);
 void add_drill_command(CLI::App& app, Invocation& invocation);
 void add_extract_command(CLI::App& app, Invocation& invocation);
 void add_find_command(CLI::App& app, Invocation& invocation);

@@ -21,7 +21,7 @@ constexpr AddCommand kCommands[] = {
     add_commp_command,   add_fr32_command,   add_plan_command,        add_pack_command,      add_todo_command,
     add_verify_command,  add_merge_command,  add_find_command,        add_catalogue_command, add_ls_command,
     add_cat_command,     add_extract_command, add_drill_command,      add_repair_command,    add_prove_command,
-    add_check_proof_command, add_serve_command, add_bench_command, add_info_command,
+    add_check_proof_command, add_serve_command, add_deal_command,     add_bench_command,     add_info_command,
 };
 
 int report(const Error& error) {
