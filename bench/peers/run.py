@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Measures Piecework beside other programs that do the same work (bench/peers/install puts them into build/peers).
+
+usage: run.py [JOB...] [--rounds N] [--seconds S] [--threads N] [--dir DIR] [--binary FILE] [--results DIR]
+       run.py --report [--results DIR]                                                     the table, from what is there
+
+A round of a job and a peer is a pair: both do the work once, in an order that changes from round to round, and what
+counts is the ratio of the pair. The figures are medians of at least five pairs, on random data. Rounds are added to
+RESULTS/JOB.json until there are N of each; --seconds stops after about that long (exit code 75: call again to go on),
+so that a machine can be lent to others in between. Results of another build or machine: take another --results.
+
+Corpora need up to 20 GB in --dir and stay there: remove it at the end.
+"""
+import argparse
+import json
+import os
+import platform
+import signal
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import jobs
+import measure
+
+UNFINISHED = 75
+
+
+class Results:
+    """One job's rounds, on disk after each pair."""
+
+    def __init__(self, path, job):
+        self.path = path
+        self.content = json.loads(path.read_text()) if path.exists() else {
+            "job": job.name, "title": job.title, "payload_bytes": job.payload_bytes, "threads": job.threads,
+            "cpu": measure.cpu_model(), "cpu_count": os.cpu_count(), "system": platform.platform(), "pairs": {}}
+
+    def pairs(self, peer):
+        return self.content["pairs"].setdefault(peer, [])
+
+    def add(self, peer, pair):
+        self.pairs(peer).append(pair)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = self.path.with_suffix(".new")
+        scratch.write_text(json.dumps(self.content, indent=1) + "\n")
+        scratch.rename(self.path)
+
+
+def measure_pair(job, peer, is_peer_first):
+    """Both programs once. Checks that they made the same piece where they should."""
+    programs = job.programs()
+    pair = {"kernel_bytes_per_second": measure.kernel_bytes_per_second(job.binary), "peer_first": is_peer_first}
+    for name in (peer, "piecework") if is_peer_first else ("piecework", peer):
+        run, commp = programs[name]()
+        pair[name if name == "piecework" else "peer"] = {**run, "commp": commp}
+    job.clean_up()
+    if peer in job.same_commp and pair["peer"]["commp"] != pair["piecework"]["commp"]:
+        raise SystemExit(f"{job.name}: {peer} came to another piece: {pair}")
+    return pair
+
+
+def run_job(job, results, rounds, deadline):
+    """True where all rounds are there."""
+    job.prepare()
+    for number in range(rounds):
+        for peer in job.programs():
+            done = results.pairs(peer)
+            if peer == "piecework" or len(done) > number:
+                continue
+            expected_seconds = max((pair["wall_seconds"] for pair in done), default=0)
+            if time.monotonic() + 1.1 * expected_seconds > deadline:
+                return False
+            start = time.monotonic()
+            pair = measure_pair(job, peer, is_peer_first=number % 2 == 1)
+            pair["wall_seconds"] = time.monotonic() - start
+            results.add(peer, pair)
+            ratio = pair["peer"]["seconds"] / pair["piecework"]["seconds"]
+            print(f"{job.name} {peer} round {number + 1}: piecework {pair['piecework']['seconds']:.3g} s, "
+                  f"{peer} {pair['peer']['seconds']:.3g} s, {ratio:.3f} x ({pair['wall_seconds']:.0f} s)", flush=True)
+    return True
+
+
+def rate(content, runs):
+    return content["payload_bytes"] / statistics.median(run["seconds"] for run in runs) / 1e9
+
+
+def report_rows(content):
+    """Lines of the table: one for each peer."""
+    for peer, pairs in content["pairs"].items():
+        ratios = sorted(pair["peer"]["seconds"] / pair["piecework"]["seconds"] for pair in pairs)
+        ours, theirs = [pair["piecework"] for pair in pairs], [pair["peer"] for pair in pairs]
+        cpu_ratio = statistics.median(t["cpu_seconds"] / o["cpu_seconds"] for o, t in zip(ours, theirs))
+        kernel = statistics.median(pair["kernel_bytes_per_second"] for pair in pairs) / 1e9
+        mebibytes = [max(run["resident_bytes"] for run in runs) / (1 << 20) for runs in (ours, theirs)]
+        yield (f"| {content['title']} | {peer} | {rate(content, ours):.3g} | {rate(content, theirs):.3g} | "
+               f"**{statistics.median(ratios):.2f}** ({ratios[0]:.2f} to {ratios[-1]:.2f}, {len(pairs)} pairs) | "
+               f"{cpu_ratio:.2f} | {kernel:.2f} | {mebibytes[0]:.0f} / {mebibytes[1]:.0f} |")
+
+
+def report(directory):
+    print("| job | peer | Piecework GB/s | peer GB/s | Piecework is faster by | by CPU time | "
+          "node kernel GB/s | resident MiB |\n|---|---|---|---|---|---|---|---|")
+    for name in jobs.JOBS:
+        path = directory / f"{name}.json"
+        if path.exists():
+            print("\n".join(report_rows(json.loads(path.read_text()))))
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help=", ".join(jobs.JOBS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--dir", type=Path, default=Path("/tmp/peers"))
+    parser.add_argument("--binary", type=Path, default=jobs.ROOT / "build/release/tools/piecework")
+    parser.add_argument("--results", type=Path, default=jobs.PEERS / "results")
+    parser.add_argument("--report", action="store_true")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.jobs if name not in jobs.JOBS]
+    if unknown:
+        parser.error(f"no such job: {', '.join(unknown)}; there are {', '.join(jobs.JOBS)}")
+    return arguments
+
+
+def main():
+    arguments = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(UNFINISHED))  # so that a command under way is ended too
+    if arguments.report:
+        report(arguments.results)
+        return 0
+    arguments.dir.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + arguments.seconds
+    for name in arguments.jobs or jobs.JOBS:
+        job = jobs.JOBS[name](arguments.binary, arguments.dir, arguments.threads)
+        results = Results(arguments.results / f"{name}.json", job)
+        if not run_job(job, results, arguments.rounds, deadline):
+            print(f"{name}: rounds are left; call again to go on")
+            return UNFINISHED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
