@@ -58,8 +58,10 @@ Result<DiskCorpus> make_small(const std::filesystem::path& directory, bool smoke
   DiskCorpus corpus{.source = directory / "small", .pack_options = {"--dedup", "none"}};
   PIECEWORK_TRY(make_directories(corpus.source));
   const uint64_t count = smoke ? 100 : 100000;
-  for (uint64_t index = 0; index < count; ++index)
-    PIECEWORK_TRY(write_random_file(corpus, corpus.source / std::to_string(index), kSmallFileBytes, kFirstSeed + index));
+  for (uint64_t index = 0; index < count; ++index) {
+    const std::filesystem::path path = corpus.source / std::to_string(index);
+    PIECEWORK_TRY(write_random_file(corpus, path, kSmallFileBytes, kFirstSeed + index));
+  }
   return corpus;
 }
 

@@ -35,7 +35,7 @@ struct Part {
 std::vector<Part> parts_of(const DiskCorpus& corpus) {
   std::vector<Part> parts;
   for (const CorpusFile& file : corpus.files)
-    for (uint64_t offset = 0; offset == 0 || offset < file.bytes; offset += kPartBytes) parts.push_back({&file, offset});
+    for (uint64_t offset = 0; offset < file.bytes; offset += kPartBytes) parts.push_back({&file, offset});
   return parts;
 }
 

@@ -107,9 +107,9 @@ std::string bench_text(const BenchReport& report) {
   text += fmt::format("\nmedians of {} round{}, {:.0f} s; every commP equals the scalar kernels'\n", report.round_count,
                       report.round_count == 1 ? "" : "s", report.seconds);
   text +=
-      "bytes are the source's. per core: bytes per second of processor time. MiB: the most that the packing process had\n"
-      "resident. IO: share of the time in which anything on this machine waited for IO (PSI). cold: pages dropped before\n"
-      "each try, names and inodes still cached. Believe ratios inside one run.\n";
+      "Bytes are the source's. Per core: bytes per second of processor time. MiB: the most that the packing process\n"
+      "had resident. IO: share of the time in which anything on this machine waited for IO (PSI). Cold: pages dropped\n"
+      "before each try, names and inodes still cached. Believe ratios inside one run.\n";
   for (const CorpusReport& corpus : report.corpora) text += corpus_text(corpus);
   return text;
 }

@@ -42,10 +42,13 @@ Sample sample_of(uint64_t bytes, const std::function<void()>& work) {
 double Figure::bytes_per_second() const { return median_of(samples, rate); }
 
 double Figure::bytes_per_cpu_second() const {
-  return median_of(samples, [](const Sample& sample) { return static_cast<double>(sample.bytes) / sample.cpu_seconds; });
+  return median_of(samples,
+                   [](const Sample& sample) { return static_cast<double>(sample.bytes) / sample.cpu_seconds; });
 }
 
-uint64_t Figure::resident_bytes() const { return std::ranges::max(samples, {}, &Sample::resident_bytes).resident_bytes; }
+uint64_t Figure::resident_bytes() const {
+  return std::ranges::max(samples, {}, &Sample::resident_bytes).resident_bytes;
+}
 
 double Figure::cached_fraction() const {
   return std::ranges::max(samples, {}, &Sample::cached_fraction).cached_fraction;

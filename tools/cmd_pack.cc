@@ -238,7 +238,8 @@ void add_pack_command(CLI::App& app, Invocation& invocation) {
   command->add_option("--io", flags->io, "How files are read and written: auto, uring or posix")
       ->check(CLI::IsMember({"auto", "uring", "posix"}))
       ->capture_default_str();
-  command->add_flag("--stats", flags->stats, "Say what was waited for and, with --json, the most memory that was resident");
+  command->add_flag("--stats", flags->stats,
+                    "Say what was waited for and, with --json, the most memory that was resident");
   add_threads_flag(*command, flags->thread_count);
   add_memory_flag(*command, flags->memory_bytes);
   add_json_flag(*command, flags->json);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures Piecework beside other programs that do the same work (bench/peers/install puts them into build/peers).
 
-usage: run.py [JOB...] [--rounds N] [--seconds S] [--threads N] [--dir DIR] [--binary FILE] [--results DIR]
+usage: run.py [JOB[:PEER]...] [--rounds N] [--seconds S] [--threads N] [--dir DIR] [--binary FILE] [--results DIR]
        run.py --report [--results DIR]                                                     the table, from what is there
 
 A round of a job and a peer is a pair: both do the work once, in an order that changes from round to round, and what
@@ -37,10 +37,10 @@ class Results:
             "cpu": measure.cpu_model(), "cpu_count": os.cpu_count(), "system": platform.platform(), "pairs": {}}
 
     def pairs(self, peer):
-        return self.content["pairs"].setdefault(peer, [])
+        return self.content["pairs"].get(peer, [])
 
     def add(self, peer, pair):
-        self.pairs(peer).append(pair)
+        self.content["pairs"].setdefault(peer, []).append(pair)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         scratch = self.path.with_suffix(".new")
         scratch.write_text(json.dumps(self.content, indent=1) + "\n")
@@ -60,14 +60,14 @@ def measure_pair(job, peer, is_peer_first):
     return pair
 
 
-def run_job(job, results, rounds, deadline):
+def run_job(job, only_peer, results, rounds, deadline):
     """True where all rounds are there."""
     job.prepare()
-    for number in range(rounds):
-        for peer in job.programs():
-            done = results.pairs(peer)
-            if peer == "piecework" or len(done) > number:
+    for peer in job.programs():
+        for number in range(len(results.pairs(peer)), rounds):
+            if peer == "piecework" or only_peer not in ("", peer):
                 continue
+            done = results.pairs(peer)
             expected_seconds = max((pair["wall_seconds"] for pair in done), default=0)
             if time.monotonic() + 1.1 * expected_seconds > deadline:
                 return False
@@ -118,7 +118,7 @@ def parse_arguments():
     parser.add_argument("--results", type=Path, default=jobs.PEERS / "results")
     parser.add_argument("--report", action="store_true")
     arguments = parser.parse_args()
-    unknown = [name for name in arguments.jobs if name not in jobs.JOBS]
+    unknown = [name for name in arguments.jobs if name.split(":")[0] not in jobs.JOBS]
     if unknown:
         parser.error(f"no such job: {', '.join(unknown)}; there are {', '.join(jobs.JOBS)}")
     return arguments
@@ -132,10 +132,11 @@ def main():
         return 0
     arguments.dir.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + arguments.seconds
-    for name in arguments.jobs or jobs.JOBS:
+    for wanted in arguments.jobs or jobs.JOBS:
+        name, _, only_peer = wanted.partition(":")
         job = jobs.JOBS[name](arguments.binary, arguments.dir, arguments.threads)
         results = Results(arguments.results / f"{name}.json", job)
-        if not run_job(job, results, arguments.rounds, deadline):
+        if not run_job(job, only_peer, results, arguments.rounds, deadline):
             print(f"{name}: rounds are left; call again to go on")
             return UNFINISHED
     return 0

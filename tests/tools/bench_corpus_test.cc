@@ -51,8 +51,8 @@ TEST(BenchCorpusTest, OnlyTheDuplicatesRepeat) {
     for (const auto& [path, content] : contents(*corpus)) distinct[content] = content.size();
     uint64_t distinct_bytes = 0;
     for (const auto& [content, length] : distinct) distinct_bytes += length;
-    EXPECT_NEAR(static_cast<double>(distinct_bytes) / static_cast<double>(corpus->bytes), corpus->distinct_fraction, 0.01)
-        << name;
+    const double fraction = static_cast<double>(distinct_bytes) / static_cast<double>(corpus->bytes);
+    EXPECT_NEAR(fraction, corpus->distinct_fraction, 0.01) << name;
   }
 }
 
