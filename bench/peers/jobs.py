@@ -49,7 +49,8 @@ class Job:
     """`programs` maps a name to a method; "piecework" is one of them. A method returns (measurement, commP or None)."""
     name = ""
     title = ""
-    same_commp = ()  # peers that must come to Piecework's commitment
+    same_commp = ()    # peers that must come to Piecework's commitment
+    pair_seconds = 10  # about, before one was measured
 
     def __init__(self, binary, directory, threads):
         self.binary, self.directory, self.threads = Path(binary).resolve(), directory, threads
@@ -159,6 +160,7 @@ class PackJob(Job):
     """Files to a CAR on disk and its commP. Peers stream: the CAR goes through `tee` to the disk and into hashhash, so
     that what they do runs side by side; nobody waits for their data to reach the disk, as pack does (fsync)."""
     same_commp = ("kubo",)
+    pair_seconds = 100
     cold = False
 
     def clean(self):
@@ -273,6 +275,7 @@ class Linear(Job):
     """The cost of a byte at 64 GiB beside that at 1 GiB: hard links to one file of 1 GiB, --no-car --dedup none."""
     name, title, payload_bytes = "linear", "cost per byte, 64 GiB against 1 GiB, --no-car --dedup none", 1
     counts = {"piecework": 64, "1 GiB": 1}
+    pair_seconds = 80
 
     def prepare(self):
         for count in self.counts.values():

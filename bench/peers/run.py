@@ -68,7 +68,7 @@ def run_job(job, only_peer, results, rounds, deadline):
             if peer == "piecework" or only_peer not in ("", peer):
                 continue
             done = results.pairs(peer)
-            expected_seconds = max((pair["wall_seconds"] for pair in done), default=0)
+            expected_seconds = max((pair["wall_seconds"] for pair in done), default=job.pair_seconds)
             if time.monotonic() + 1.1 * expected_seconds > deadline:
                 return False
             start = time.monotonic()
