@@ -11,15 +11,22 @@ class CommandFailed(Exception):
     pass
 
 
+def busy_cpu_seconds():
+    """Processor seconds that all programs of the machine and its hypervisor's guests beside it took so far."""
+    user, nice, system, _, _, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
 def run_timed(arguments, environment=None, stdout_path=os.devnull, cwd=None):
-    """Runs a command to its end: {"seconds", "cpu_seconds", "resident_bytes"}.
+    """Runs a command to its end: {"seconds", "cpu_seconds", "resident_bytes", "foreign_cores"}.
 
     CPU time is that of the command and of every child that it waited for; resident memory is the largest single process
-    among them. Standard output goes to `stdout_path`. A command that fails raises CommandFailed with its last words.
+    among them; foreign cores is what others took of the machine meanwhile, the kernel's own threads included.
+    Standard output goes to `stdout_path`. A command that fails raises CommandFailed with its last words.
     """
     with open(stdout_path, "wb") as stdout, open(f"{stdout_path}.err" if stdout_path != os.devnull else os.devnull,
                                                  "wb") as stderr:
-        start = time.monotonic()
+        busy_before, start = busy_cpu_seconds(), time.monotonic()
         process = subprocess.Popen([str(argument) for argument in arguments], stdout=stdout, stderr=stderr, cwd=cwd,
                                    env={**os.environ, **(environment or {})}, start_new_session=True)
         try:
@@ -28,13 +35,14 @@ def run_timed(arguments, environment=None, stdout_path=os.devnull, cwd=None):
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
-        seconds = time.monotonic() - start
+        seconds, busy_after = time.monotonic() - start, busy_cpu_seconds()
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         words = Path(f"{stdout_path}.err").read_text(errors="replace")[-500:] if stdout_path != os.devnull else ""
         raise CommandFailed(f"{' '.join(map(str, arguments))}: exit code {process.returncode}: {words}")
-    return {"seconds": seconds, "cpu_seconds": usage.ru_utime + usage.ru_stime,
-            "resident_bytes": usage.ru_maxrss * 1024}
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "resident_bytes": usage.ru_maxrss * 1024,
+            "foreign_cores": max(0.0, busy_after - busy_before - cpu_seconds) / seconds}
 
 
 def files_below(path):

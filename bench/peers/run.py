@@ -5,8 +5,9 @@ usage: run.py [JOB[:PEER]...] [--rounds N] [--seconds S] [--threads N] [--dir DI
        run.py --report [--results DIR]                                                     the table, from what is there
 
 A round of a job and a peer is a pair: both do the work once, in an order that changes from round to round, and what
-counts is the ratio of the pair. The figures are medians of at least five pairs, on random data. Rounds are added to
-RESULTS/JOB.json until there are N of each; --seconds stops after about that long (exit code 75: call again to go on),
+counts is the ratio of the pair. The figures are medians of at least five pairs, on random data. A pair in which others
+took more than a fifth of a core is kept but not counted, and measured again. Pairs are added to RESULTS/JOB.json until
+N of each count; --seconds stops after about that long (exit code 75: call again to go on),
 so that a machine can be lent to others in between. Results of another build or machine: take another --results.
 
 Corpora need up to 20 GB in --dir and stay there: remove it at the end.
@@ -25,6 +26,12 @@ import jobs
 import measure
 
 UNFINISHED = 75
+TRIES_PER_PAIR = 3
+FOREIGN_CORES_MAX = 0.2  # the kernel writes back with about a tenth of a core
+
+
+def is_quiet(pair):
+    return max(pair["peer"]["foreign_cores"], pair["piecework"]["foreign_cores"]) <= FOREIGN_CORES_MAX
 
 
 class Results:
@@ -64,20 +71,24 @@ def run_job(job, only_peer, results, rounds, deadline):
     """True where all rounds are there."""
     job.prepare()
     for peer in job.programs():
-        for number in range(len(results.pairs(peer)), rounds):
-            if peer == "piecework" or only_peer not in ("", peer):
-                continue
+        if peer == "piecework" or only_peer not in ("", peer):
+            continue
+        while sum(map(is_quiet, results.pairs(peer))) < rounds:
             done = results.pairs(peer)
+            if len(done) >= TRIES_PER_PAIR * rounds:
+                print(f"{job.name} {peer}: this machine is too busy to measure")
+                break
             expected_seconds = max((pair["wall_seconds"] for pair in done), default=job.pair_seconds)
             if time.monotonic() + 1.1 * expected_seconds > deadline:
                 return False
             start = time.monotonic()
-            pair = measure_pair(job, peer, is_peer_first=number % 2 == 1)
+            pair = measure_pair(job, peer, is_peer_first=len(done) % 2 == 1)
             pair["wall_seconds"] = time.monotonic() - start
             results.add(peer, pair)
-            ratio = pair["peer"]["seconds"] / pair["piecework"]["seconds"]
-            print(f"{job.name} {peer} round {number + 1}: piecework {pair['piecework']['seconds']:.3g} s, "
-                  f"{peer} {pair['peer']['seconds']:.3g} s, {ratio:.3f} x ({pair['wall_seconds']:.0f} s)", flush=True)
+            ours, theirs = pair["piecework"]["seconds"], pair["peer"]["seconds"]
+            loud = "" if is_quiet(pair) else ", not counted: others were busy"
+            print(f"{job.name} {peer}: piecework {ours:.3g} s, {peer} {theirs:.3g} s, {theirs / ours:.3f} x "
+                  f"({pair['wall_seconds']:.0f} s){loud}", flush=True)
     return True
 
 
@@ -87,7 +98,10 @@ def rate(content, runs):
 
 def report_rows(content):
     """Lines of the table: one for each peer."""
-    for peer, pairs in content["pairs"].items():
+    for peer, all_pairs in content["pairs"].items():
+        pairs = [pair for pair in all_pairs if is_quiet(pair)]
+        if not pairs:
+            continue
         ratios = sorted(pair["peer"]["seconds"] / pair["piecework"]["seconds"] for pair in pairs)
         ours, theirs = [pair["piecework"] for pair in pairs], [pair["peer"] for pair in pairs]
         cpu_ratio = statistics.median(t["cpu_seconds"] / o["cpu_seconds"] for o, t in zip(ours, theirs))
