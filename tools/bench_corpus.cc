@@ -39,9 +39,8 @@ Status write_random_file(DiskCorpus& corpus, const std::filesystem::path& path, 
 // ---- One large file -------------------------------------------------------------------------------------------------
 
 Result<DiskCorpus> make_large(const std::filesystem::path& directory, const MemoryCorpus& memory, bool smoke) {
-  DiskCorpus corpus{.source = directory / "large",
-                    .pack_options = {"--dedup", "none"},
-                    .memory_corpus_copies = smoke ? 2u : 8u};
+  DiskCorpus corpus{
+      .source = directory / "large", .pack_options = {"--dedup", "none"}, .memory_corpus_copies = smoke ? 2u : 8u};
   io::UniqueFd descriptor(open(corpus.source.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!descriptor.is_open()) return fail_errno(errno, ErrorSide::kDestination, corpus.source.native());
   const io::File file(std::move(descriptor), corpus.source.native(), ErrorSide::kDestination);

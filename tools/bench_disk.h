@@ -16,7 +16,7 @@ Status drop_pages(const DiskCorpus& corpus);
 Result<double> cached_fraction(const DiskCorpus& corpus);
 
 // Adds:
-//   disk_write   write and fsync of up to 1 GiB of random bytes, in a file of `scratch`
+//   disk_write   write (O_DIRECT where possible, into allocated space) and fsync of up to 1 GiB, in a file of `scratch`
 //   read_cold    the files, pages dropped, with up to 32 reads in flight
 //   read_warm    open, stat, read and close of the files, on one thread
 //   digests      the digest kernels over blocks of the files' lengths, in memory, on one thread

@@ -46,8 +46,8 @@ Block leaf_block(uint64_t seed) {
 // The node above leaves of `leaf_bytes` each.
 Block file_block(const std::vector<engine::Cid>& leaves, uint64_t leaf_bytes) {
   const uint64_t file_bytes = leaves.size() * kChunkBytes;
-  const size_t data_bytes = engine::unixfs_file_head_bytes(file_bytes) +
-                            leaves.size() * engine::unixfs_block_size_bytes(kChunkBytes);
+  const size_t data_bytes =
+      engine::unixfs_file_head_bytes(file_bytes) + leaves.size() * engine::unixfs_block_size_bytes(kChunkBytes);
   const size_t link_bytes = engine::pb_link_bytes(engine::kCidV0Bytes, 0, leaf_bytes);
   Block block(leaves.size() * link_bytes + engine::pb_data_bytes(data_bytes));
   uint8_t* target = block.data();

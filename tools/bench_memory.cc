@@ -93,11 +93,10 @@ void with_scalar_kernels(const std::function<void()>& work) {
 
 void add_kernel_figures(BenchSuite& suite, const MemoryCorpus& corpus) {
   const ByteSpan bytes = corpus.bytes;
-  suite.add(
-      {.name = "copy", .description = "copy in memory", .measure = [bytes] { return measure_copy(bytes); }});
-  suite.add({.name = "node_kernel",
-             .description = "node kernel, as payload of a piece",
-             .measure = [bytes] { return measure_nodes(bytes); }});
+  suite.add({.name = "copy", .description = "copy in memory", .measure = [bytes] { return measure_copy(bytes); }});
+  suite.add({.name = "node_kernel", .description = "node kernel, as payload of a piece", .measure = [bytes] {
+               return measure_nodes(bytes);
+             }});
 }
 
 void add_memory_figures(BenchSuite& suite, const MemoryCorpus& corpus, const std::vector<unsigned>& thread_counts) {

@@ -49,9 +49,8 @@ Result<PackedPiece> read_report(const std::string& text) {
 
 Status check_by_scalar_kernels(const PackedPiece& piece, unsigned thread_count) {
   Result<engine::Commp> commp;
-  with_scalar_kernels([&] {
-    commp = engine::commp_of_file(piece.car, {.thread_count = thread_count, .stop = &stop_requested()});
-  });
+  with_scalar_kernels(
+      [&] { commp = engine::commp_of_file(piece.car, {.thread_count = thread_count, .stop = &stop_requested()}); });
   PIECEWORK_TRY(commp);
   if (engine::piece_cid_v2_text(commp->root, commp->payload_bytes) == piece.piece_cid_v2) return {};
   return fail(ErrorCode::kConflict, ErrorSide::kInternal, "bench: commP of a CAR differs from the scalar kernels'");
@@ -80,7 +79,8 @@ Result<Sample> run_pack(const PackBench& bench, unsigned thread_count) {
                 .seconds = child.usage.seconds,
                 .cpu_seconds = child.usage.cpu_seconds,
                 .resident_bytes = piece.resident_bytes,
-                .io_wait_seconds = child.usage.io_wait_seconds};
+                .io_wait_seconds = child.usage.io_wait_seconds,
+                .foreign_cpu_seconds = child.usage.foreign_cpu_seconds};
 }
 
 Result<Sample> measure_cold_pack(const PackBench& bench, unsigned thread_count) {
@@ -112,10 +112,9 @@ Result<Sample> measure_commp(const MemoryCorpus& memory, const DiskCorpus& corpu
 std::vector<Limit> pack_limits(const DiskCorpus& corpus, unsigned thread_count, bool cold) {
   const double packed = corpus.distinct_fraction;
   const double read = packed == 1 ? 1 : 1 + packed;
-  std::vector<Limit> limits{
-      {.parts = {{"read_warm", read}, {"digests", read}, {"node_kernel", packed}},
-       .factor = static_cast<double>(thread_count)},
-      {.parts = {{"disk_write", packed}}}};
+  std::vector<Limit> limits{{.parts = {{"read_warm", read}, {"digests", read}, {"node_kernel", packed}},
+                             .factor = static_cast<double>(thread_count)},
+                            {.parts = {{"disk_write", packed}}}};
   if (cold) limits.push_back({.parts = {{"read_cold"}}});
   return limits;
 }

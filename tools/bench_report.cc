@@ -14,7 +14,8 @@
 namespace piecework::tools {
 namespace {
 
-constexpr double kMostlyCold = 0.05;  // of the pages may be cached, and a try still counts as cold
+constexpr double kMostlyCold = 0.05;   // of the pages may be cached, and a try still counts as cold
+constexpr double kMostlyAlone = 0.25;  // cores; writing back takes about a tenth of one
 
 Json active_variants_json() {
   Json active = Json::object();
@@ -33,6 +34,7 @@ Json figure_json(const BenchSuite& suite, const Figure& figure) {
     object["resident_bytes"] = resident_bytes;
     const std::optional<double> io_wait_fraction = figure.io_wait_fraction();
     object["io_wait_fraction"] = io_wait_fraction ? Json(*io_wait_fraction) : Json();
+    object["foreign_cores"] = figure.foreign_cores();
     if (figure.cache == "cold") object["cached_fraction_at_start"] = figure.cached_fraction();
   }
   if (const std::optional<MeasuredLimit> limit = suite.limit_of(figure)) {
@@ -70,6 +72,8 @@ std::string figure_line(const BenchSuite& suite, const Figure& figure) {
                         limit->bytes_per_second / 1e9, limit->text);
   if (figure.cached_fraction() > kMostlyCold)
     line += fmt::format("   NOT COLD: {:.0f} % cached at the start", 100 * figure.cached_fraction());
+  if (figure.foreign_cores() > kMostlyAlone)
+    line += fmt::format("   DISTURBED: others kept {:.1f} cores busy", figure.foreign_cores());
   return line + "\n";
 }
 

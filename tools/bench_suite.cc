@@ -54,6 +54,10 @@ double Figure::cached_fraction() const {
   return std::ranges::max(samples, {}, &Sample::cached_fraction).cached_fraction;
 }
 
+double Figure::foreign_cores() const {
+  return median_of(samples, [](const Sample& sample) { return sample.foreign_cpu_seconds / sample.seconds; });
+}
+
 std::optional<double> Figure::io_wait_fraction() const {
   if (!std::ranges::all_of(samples, [](const Sample& sample) { return sample.io_wait_seconds.has_value(); })) return {};
   return median_of(samples, [](const Sample& sample) { return *sample.io_wait_seconds / sample.seconds; });

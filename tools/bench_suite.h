@@ -20,6 +20,7 @@ struct Sample {
   double cpu_seconds = 0;                 // of all threads
   uint64_t resident_bytes = 0;            // the most that a process of its own had; 0: the work was done in this one
   std::optional<double> io_wait_seconds;  // see ChildUsage
+  double foreign_cpu_seconds = 0;         // see ChildUsage
   double cached_fraction = 0;             // of the source's pages, when a cold try began
 };
 
@@ -39,9 +40,9 @@ struct Limit {
 
 // One speed, by round.
 struct Figure {
-  std::string name = {};           // stable, for JSON: "pack_warm_2_threads"
-  std::string description = {};    // for people
-  std::string cache = {};          // "warm", "cold", or empty where no file is read
+  std::string name = {};         // stable, for JSON: "pack_warm_2_threads"
+  std::string description = {};  // for people
+  std::string cache = {};        // "warm", "cold", or empty where no file is read
   unsigned thread_count = 1;
   std::vector<Limit> limits = {};  // the least of them counts; empty where the figure is a limit itself
   std::function<Result<Sample>()> measure = {};
@@ -54,6 +55,8 @@ struct Figure {
   [[nodiscard]] uint64_t resident_bytes() const;
   // The most of all samples.
   [[nodiscard]] double cached_fraction() const;
+  // The median of the cores that others kept busy meanwhile.
+  [[nodiscard]] double foreign_cores() const;
   // The median share of the time that was waited for IO; none where the system does not say.
   [[nodiscard]] std::optional<double> io_wait_fraction() const;
 };

@@ -17,6 +17,7 @@
 
 #include "kernels/base/check.h"
 #include "tools/exit_code.h"
+#include "tools/machine.h"
 #include "tools/measure.h"
 #include "tools/process.h"
 
@@ -55,9 +56,7 @@ class SpawnActions {
   void open_for_writing(int descriptor, const std::filesystem::path& path) {
     posix_spawn_file_actions_addopen(&actions_, descriptor, path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   }
-  void open_empty(int descriptor) {
-    posix_spawn_file_actions_addopen(&actions_, descriptor, "/dev/null", O_RDONLY, 0);
-  }
+  void open_empty(int descriptor) { posix_spawn_file_actions_addopen(&actions_, descriptor, "/dev/null", O_RDONLY, 0); }
   const posix_spawn_file_actions_t* get() const { return &actions_; }
 
  private:
@@ -89,8 +88,8 @@ int wait_for(pid_t pid, rusage& usage) {
 }
 
 tl::unexpected<Error> fail_child(const std::vector<std::string>& arguments, int status, const std::string& said) {
-  const std::string what = WIFEXITED(status) ? fmt::format("exit code {}", WEXITSTATUS(status))
-                                             : fmt::format("signal {}", WTERMSIG(status));
+  const std::string what =
+      WIFEXITED(status) ? fmt::format("exit code {}", WEXITSTATUS(status)) : fmt::format("signal {}", WTERMSIG(status));
   const std::string message = fmt::format("piecework {}: {}: {}", fmt::join(arguments, " "), what,
                                           said.substr(said.size() - std::min(said.size(), kMessageBytesMax)));
   switch (WIFEXITED(status) ? WEXITSTATUS(status) : static_cast<int>(kExitInternal)) {
@@ -120,15 +119,18 @@ Result<FinishedChild> run_self(const std::vector<std::string>& arguments, const 
   rusage usage{};
   int status = 0;
   const std::optional<uint64_t> stall_before = io_stall_microseconds();
+  const double busy_before = busy_cpu_seconds();
   Result<pid_t> pid;
   child.usage.seconds = seconds_of([&] {
     pid = start(arguments, actions);
     if (pid) status = wait_for(*pid, usage);
   });
+  const double busy_after = busy_cpu_seconds();
   PIECEWORK_TRY(pid);
   const std::optional<uint64_t> stall_after = io_stall_microseconds();
   if (status != 0) return fail_child(arguments, status, read_whole(messages));
   child.usage.cpu_seconds = seconds_of_timeval(usage.ru_utime) + seconds_of_timeval(usage.ru_stime);
+  child.usage.foreign_cpu_seconds = std::max(0.0, busy_after - busy_before - child.usage.cpu_seconds);
   if (stall_before && stall_after)
     child.usage.io_wait_seconds = 1e-6 * static_cast<double>(*stall_after - *stall_before);
   child.standard_output = read_whole(output);

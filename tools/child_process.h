@@ -14,6 +14,8 @@ namespace piecework::tools {
 struct ChildUsage {
   double seconds = 0;      // from its start to its end
   double cpu_seconds = 0;  // user and system, all threads
+  // Processor seconds that others took meanwhile; the kernel's own threads, which write back, count as others.
+  double foreign_cpu_seconds = 0;
   // While it ran: the time in which at least one task of the whole machine waited for IO, as the kernel's pressure
   // stall information counts it; none where the kernel has none.
   std::optional<double> io_wait_seconds;

@@ -41,6 +41,7 @@ class Bench(harness.TestCase):
                     self.assertGreater(figure["resident_bytes"], 1 << 20)
                     self.assertLess(figure["resident_bytes"], 1 << 30)
                     self.assertIn("io_wait_fraction", figure)
+                    self.assertGreaterEqual(figure["foreign_cores"], 0)
                     self.assertEqual("cached_fraction_at_start" in figure, cache == "cold")
                     self.assertLessEqual(LIMIT_KEYS, set(figure))
         self.assertIn("commp_3_threads", self.figures(report, "memory"))
