@@ -1,6 +1,9 @@
 // The figures of `piecework bench` that need no disk: kernels, block digests, commP in memory.
 #pragma once
 
+#include <functional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/piece/commp.h"
@@ -25,7 +28,16 @@ MemoryCorpus make_memory_corpus(size_t segment_count);
 // An internal kConflict where `commp` is not what the scalar kernels say about `copies` of the corpus.
 Status check_commp(const MemoryCorpus& corpus, uint64_t copies, const engine::Commp& commp);
 
-// `corpus` outlives the suite.
-void add_memory_figures(BenchSuite& suite, const MemoryCorpus& corpus, unsigned thread_count);
+// What `work` hashes, the scalar kernels hash; those of before are in force again afterwards. Not thread-safe.
+void with_scalar_kernels(const std::function<void()>& work);
+
+// Adds copy and node_kernel, which stand beside every other figure. `corpus` outlives the suite, here and below.
+void add_kernel_figures(BenchSuite& suite, const MemoryCorpus& corpus);
+// Adds SHA-256 of one stream, of blocks, and commP in memory by each number of threads.
+// REQUIRES: the kernel figures are in the suite.
+void add_memory_figures(BenchSuite& suite, const MemoryCorpus& corpus, const std::vector<unsigned>& thread_counts);
+
+// "commp_1_thread", "commp_2_threads".
+std::string name_with_threads(std::string_view name, unsigned thread_count);
 
 }  // namespace piecework::tools

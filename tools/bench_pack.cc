@@ -1,96 +1,152 @@
-// Runs of the pack job over the corpora.
+// Runs of this program over a corpus, and what limits them.
 #include "tools/bench_pack.h"
 
 #include <fmt/format.h>
 
-#include <memory>
-#include <string>
+#include <cstdint>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "engine/codec/piece_cid.h"
-#include "engine/pack_job.h"
 #include "engine/piece/commp.h"
-#include "tools/measure.h"
-#include "tools/memory_budget.h"
-#include "tools/plan_flags.h"
+#include "tools/bench_disk.h"
+#include "tools/child_process.h"
 #include "tools/process.h"
 
 namespace piecework::tools {
 namespace {
 
-// One job, repeated: what it packs, and the piece that its first try gave.
-struct PackTry {
-  std::filesystem::path source;
+// What the figures of one corpus share.
+struct PackBench {
+  const DiskCorpus& corpus;
   std::filesystem::path scratch;
-  unsigned thread_count = 1;
-  std::string piece_cid_v2;
+  ExpectedPiece& expected;
 };
 
-Result<engine::PackRequest> make_request(const PackTry& job, const std::filesystem::path& output) {
-  PlanFlags flags;
-  flags.sources = {job.source.native()};
-  flags.dedup = "none";
-  engine::PackRequest request;
-  request.sources = sources_of(flags);
-  PIECEWORK_ASSIGN(request.options, plan_options(flags));
-  request.output_path = output.native();
-  request.thread_count = job.thread_count;
-  PIECEWORK_ASSIGN(const MemoryBudget budget, memory_budget(0, job.thread_count));
-  request.memory_bytes = budget.bytes;
-  request.stop = &stop_requested();
-  return request;
-}
+struct PackedPiece {
+  std::string piece_cid_v2;
+  std::string car;
+  uint64_t payload_bytes = 0;
+  uint64_t resident_bytes = 0;
+};
 
-Status check_piece(PackTry& job, const engine::Receipt& receipt, const std::filesystem::path& output) {
-  if (!job.piece_cid_v2.empty()) {
-    if (receipt.piece_cid_v2 == job.piece_cid_v2) return {};
-    return fail(ErrorCode::kConflict, ErrorSide::kInternal, "bench: pack gave another piece than before");
+// Of what `pack --json --stats` printed.
+Result<PackedPiece> read_report(const std::string& text) {
+  try {
+    const nlohmann::json report = nlohmann::json::parse(text);
+    const nlohmann::json& pieces = report.at("pieces");
+    if (pieces.size() == 1) {
+      return PackedPiece{.piece_cid_v2 = pieces[0].at("piece_cid_v2"),
+                         .car = pieces[0].at("car"),
+                         .payload_bytes = pieces[0].at("payload_bytes"),
+                         .resident_bytes = report.at("resident_bytes_max")};
+    }
+  } catch (const nlohmann::json::exception&) {
+    // Said below.
   }
-  const std::filesystem::path car = output / engine::car_name(receipt.piece_cid_v1);
-  PIECEWORK_ASSIGN(const engine::Commp commp,
-                   engine::commp_of_file(car.native(), {.thread_count = job.thread_count, .stop = &stop_requested()}));
-  if (engine::piece_cid_v2_text(commp.root, commp.payload_bytes) != receipt.piece_cid_v2)
-    return fail(ErrorCode::kConflict, ErrorSide::kInternal, "bench: the CAR's commP is not the receipt's");
-  job.piece_cid_v2 = receipt.piece_cid_v2;
-  return {};
+  return fail(ErrorCode::kConflict, ErrorSide::kInternal, "bench: pack did not report one piece: " + text);
 }
 
-Result<double> measure_pack(PackTry& job) {
-  PIECEWORK_ASSIGN(const ScratchDirectory output, ScratchDirectory::create(job.scratch));
-  PIECEWORK_ASSIGN(const engine::PackRequest request, make_request(job, output.path()));
-  Result<engine::PackReport> report;
-  const double seconds = seconds_of([&] { report = engine::run_pack_job(request); });
-  if (!report) return tl::unexpected<Error>(report.error());
-  PIECEWORK_CHECK(report->batches.size() == 1);
-  const engine::Receipt& receipt = report->batches.front().receipt;
-  PIECEWORK_TRY(check_piece(job, receipt, output.path()));
-  return static_cast<double>(receipt.payload_bytes) / seconds;
+Status check_by_scalar_kernels(const PackedPiece& piece, unsigned thread_count) {
+  Result<engine::Commp> commp;
+  with_scalar_kernels(
+      [&] { commp = engine::commp_of_file(piece.car, {.thread_count = thread_count, .stop = &stop_requested()}); });
+  PIECEWORK_TRY(commp);
+  if (engine::piece_cid_v2_text(commp->root, commp->payload_bytes) == piece.piece_cid_v2) return {};
+  return fail(ErrorCode::kConflict, ErrorSide::kInternal, "bench: commP of a CAR differs from the scalar kernels'");
 }
 
-Figure pack_figure(const std::filesystem::path& source, const DiskCorpus& corpus, unsigned thread_count) {
-  const auto job = std::make_shared<PackTry>();
-  job->source = source;
-  job->scratch = corpus.large_file.parent_path();
-  job->thread_count = thread_count;
-  return {.measure = [job] { return measure_pack(*job); }};
+Status check_piece(ExpectedPiece& expected, const PackedPiece& piece) {
+  if (expected.piece_cid_v2.empty()) {
+    PIECEWORK_TRY(check_by_scalar_kernels(piece, usable_thread_count()));
+    expected = {piece.piece_cid_v2, piece.payload_bytes};
+  }
+  if (piece.piece_cid_v2 == expected.piece_cid_v2) return {};
+  return fail(ErrorCode::kConflict, ErrorSide::kInternal, "bench: pack gave another piece than before");
+}
+
+Result<Sample> run_pack(const PackBench& bench, unsigned thread_count) {
+  PIECEWORK_ASSIGN(const ScratchDirectory output, ScratchDirectory::create(bench.scratch));
+  std::vector<std::string> arguments{"pack", bench.corpus.source.native()};
+  arguments.insert(arguments.end(), bench.corpus.pack_options.begin(), bench.corpus.pack_options.end());
+  for (const std::string& word : {std::string("--out"), output.path().native(), std::string("--threads"),
+                                  std::to_string(thread_count), std::string("--json"), std::string("--stats")})
+    arguments.push_back(word);
+  PIECEWORK_ASSIGN(const FinishedChild child, run_self(arguments, bench.scratch));
+  PIECEWORK_ASSIGN(const PackedPiece piece, read_report(child.standard_output));
+  PIECEWORK_TRY(check_piece(bench.expected, piece));
+  return Sample{.bytes = bench.corpus.bytes,
+                .seconds = child.usage.seconds,
+                .cpu_seconds = child.usage.cpu_seconds,
+                .resident_bytes = piece.resident_bytes,
+                .io_wait_seconds = child.usage.io_wait_seconds,
+                .foreign_cpu_seconds = child.usage.foreign_cpu_seconds};
+}
+
+Result<Sample> measure_cold_pack(const PackBench& bench, unsigned thread_count) {
+  PIECEWORK_TRY(drop_pages(bench.corpus));
+  PIECEWORK_ASSIGN(const double fraction, cached_fraction(bench.corpus));
+  PIECEWORK_ASSIGN(Sample sample, run_pack(bench, thread_count));
+  sample.cached_fraction = fraction;
+  return sample;
+}
+
+Result<Sample> measure_warm_pack(const PackBench& bench, unsigned thread_count) {
+  PIECEWORK_TRY(read_files(bench.corpus, usable_thread_count()));
+  return run_pack(bench, thread_count);
+}
+
+Result<Sample> measure_commp(const MemoryCorpus& memory, const DiskCorpus& corpus, unsigned thread_count) {
+  PIECEWORK_TRY(read_files(corpus, usable_thread_count()));
+  Result<engine::Commp> commp;
+  const Sample sample = sample_of(corpus.bytes, [&] {
+    commp = engine::commp_of_file(corpus.source.native(), {.thread_count = thread_count, .stop = &stop_requested()});
+  });
+  PIECEWORK_TRY(commp);
+  PIECEWORK_TRY(check_commp(memory, corpus.memory_corpus_copies, *commp));
+  return sample;
+}
+
+// On each thread: read what is read, digest the blocks, hash the tree over what the CAR holds. With duplicates, reading
+// and digesting happens once for every file, to know them, and again for what is packed.
+std::vector<Limit> pack_limits(const DiskCorpus& corpus, unsigned thread_count, bool cold) {
+  const double packed = corpus.distinct_fraction;
+  const double read = packed == 1 ? 1 : 1 + packed;
+  std::vector<Limit> limits{{.parts = {{"read_warm", read}, {"digests", read}, {"node_kernel", packed}},
+                             .factor = static_cast<double>(thread_count)},
+                            {.parts = {{"disk_write", packed}}}};
+  if (cold) limits.push_back({.parts = {{"read_cold"}}});
+  return limits;
 }
 
 }  // namespace
 
-void add_pack_figures(BenchSuite& suite, const DiskCorpus& corpus, unsigned thread_count) {
-  Figure large = pack_figure(corpus.large_file, corpus, thread_count);
-  large.name = "pack_large_file";
-  large.description = fmt::format("pack of the large file, warm, {} threads", thread_count);
-  large.limit_names = {"copy", "block_digests_1mib", "node_kernel"};
-  large.limit_factor = thread_count;
-  suite.add(std::move(large));
-
-  Figure small = pack_figure(corpus.small_files, corpus, thread_count);
-  small.name = "pack_small_files";
-  small.description = fmt::format("pack of 16 KiB files, warm, {} threads", thread_count);
-  small.limit_names = {"small_files_read", "block_digests_16kib", "node_kernel"};
-  small.limit_factor = thread_count;
-  suite.add(std::move(small));
+void add_pack_figures(BenchSuite& suite, const MemoryCorpus& memory, const DiskCorpus& corpus,
+                      const std::filesystem::path& scratch, const std::vector<unsigned>& thread_counts,
+                      ExpectedPiece& expected) {
+  const PackBench bench{.corpus = corpus, .scratch = scratch, .expected = expected};
+  for (const bool cold : {true, false}) {
+    const std::string cache = cold ? "cold" : "warm";
+    for (const unsigned thread_count : thread_counts) {
+      suite.add({.name = name_with_threads("pack_" + cache, thread_count),
+                 .description = "pack",
+                 .cache = cache,
+                 .thread_count = thread_count,
+                 .limits = pack_limits(corpus, thread_count, cold),
+                 .measure = [bench, cold, thread_count] {
+                   return cold ? measure_cold_pack(bench, thread_count) : measure_warm_pack(bench, thread_count);
+                 }});
+    }
+  }
+  if (corpus.memory_corpus_copies == 0) return;
+  for (const unsigned thread_count : thread_counts) {
+    suite.add({.name = name_with_threads("commp_warm", thread_count),
+               .description = "commP of the file",
+               .cache = "warm",
+               .thread_count = thread_count,
+               .limits = {{.parts = {{"read_warm"}, {"node_kernel"}}, .factor = static_cast<double>(thread_count)}},
+               .measure = [&memory, &corpus, thread_count] { return measure_commp(memory, corpus, thread_count); }});
+  }
 }
 
 }  // namespace piecework::tools

@@ -135,6 +135,7 @@ Status print_pack_json(const PackFlags& flags, const engine::PackReport& report,
   json["known_block_count"] = report.plan.known.block_count;
   json["known_block_bytes"] = report.plan.known.block_bytes;
   json["skipped"] = skipped_json(report.plan.skipped);
+  if (flags.stats) json["resident_bytes_max"] = resident_bytes_max();
   json["seconds"] = seconds;
   json["bytes_per_second"] = seconds > 0 ? static_cast<double>(report.packed_bytes) / seconds : 0.0;
   return print_json(json);
@@ -237,7 +238,8 @@ void add_pack_command(CLI::App& app, Invocation& invocation) {
   command->add_option("--io", flags->io, "How files are read and written: auto, uring or posix")
       ->check(CLI::IsMember({"auto", "uring", "posix"}))
       ->capture_default_str();
-  command->add_flag("--stats", flags->stats, "Say what was waited for");
+  command->add_flag("--stats", flags->stats,
+                    "Say what was waited for and, with --json, the most memory that was resident");
   add_threads_flag(*command, flags->thread_count);
   add_memory_flag(*command, flags->memory_bytes);
   add_json_flag(*command, flags->json);

@@ -2,11 +2,11 @@
 #include "tools/process.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 
 #include "io/limits.h"
@@ -54,8 +54,10 @@ uint64_t resident_bytes() {
 }
 
 uint64_t resident_bytes_max() {
-  struct rusage usage {};
-  return getrusage(RUSAGE_SELF, &usage) == 0 ? static_cast<uint64_t>(usage.ru_maxrss) * kKiB : 0;
+  std::ifstream status("/proc/self/status");  // not ru_maxrss, which begins with what the parent had at the exec
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmHWM:")) return std::strtoull(line.c_str() + 6, nullptr, 10) * kKiB;
+  return 0;
 }
 
 std::vector<kernels::VariantInfo> all_variants() {

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -152,26 +151,6 @@ TEST(CommpCommandTest, ClosedStandardOutputIsADestinationError) {
   const CommandResult result = testing::run_command(
       {"sh", "-c", std::string(PIECEWORK_BINARY " commp ") + (directory / "payload").native() + " > /dev/full"});
   EXPECT_EQ(result.exit_code, 73) << result.standard_error;
-}
-
-TEST(BenchCommandTest, SmokeMeasuresEverythingAndLeavesNothing) {
-  const testing::TempDir directory;
-  const CommandResult result = run_piecework({"bench", "--smoke", "--json", "--dir", directory.path()});
-  ASSERT_EQ(result.exit_code, 0) << result.standard_error;
-  const nlohmann::json report = nlohmann::json::parse(result.standard_output);
-  EXPECT_TRUE(report.at("commp_equals_scalar").get<bool>());
-  EXPECT_GE(report.at("figures").size(), 11u);
-  for (const nlohmann::json& figure : report.at("figures")) {
-    EXPECT_GT(figure.at("bytes_per_second").get<double>(), 0) << figure.dump();
-    if (figure.contains("limit")) {
-      EXPECT_GT(figure.at("limit_bytes_per_second").get<double>(), 0) << figure.dump();
-    }
-  }
-  EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
-}
-
-TEST(BenchCommandTest, DirectoryThatCannotBeWrittenIs73) {
-  EXPECT_EQ(run_piecework({"bench", "--smoke", "--dir", "/nonexistent"}).exit_code, 73);
 }
 
 TEST(Fr32CommandTest, PadsAsTheFormatSaysAndBack) {
