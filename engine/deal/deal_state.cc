@@ -184,7 +184,7 @@ DealView deal_view(History history, const DealRules& rules) {
   for (const Observation& observation : history) {
     if (observation.source != ObservationSource::kProvider) continue;
     view.claim = &observation;
-    merge(view.facts, observation.facts);
+    merge(view.claimed_facts, observation.facts);
   }
   ChainFold chain(rules);
   for (const Observation* answer : in_chain_order(history, rules)) {

@@ -55,7 +55,8 @@ struct DealRules {
 struct DealView {
   AttemptState attempt = AttemptState::kPlanned;
   DealState state = DealState::kNone;
-  DealFacts facts;                        // the newest of the chain; where it has none, a provider's
+  DealFacts facts;          // the newest of the chain
+  DealFacts claimed_facts;  // the newest that the provider said
   Epoch as_of_epoch = -1;                 // newest finalized tipset that counted; -1: none
   std::optional<Epoch> faulty_since;      // first tipset since which it is faulty
   bool is_overdue = false;                // start epoch + margin has passed, and no sector holds it

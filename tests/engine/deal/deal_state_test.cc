@@ -188,7 +188,7 @@ TEST(DealState, TheLifeOfASector) {
   EXPECT_EQ(deal_view(kHeld + std::vector{short_sector}, kRules).state, D::kExpired);
 }
 
-TEST(DealState, FactsAreTheChainsWhereItHasAny) {
+TEST(DealState, FactsAreTheChainsAndClaimsStandApart) {
   Observation says = claim(V::kClaimsPublished);
   says.facts.deal_id = 7;
   says.facts.publish_cid = "bafy-claimed";
@@ -199,7 +199,9 @@ TEST(DealState, FactsAreTheChainsWhereItHasAny) {
   const DealView view = deal_view(history, kRules);
   EXPECT_EQ(view.facts.deal_id, 8u);
   EXPECT_EQ(view.facts.sector, 9u);
-  EXPECT_EQ(view.facts.publish_cid, "bafy-claimed");
+  EXPECT_EQ(view.facts.publish_cid, "");
+  EXPECT_EQ(view.claimed_facts.deal_id, 7u);
+  EXPECT_EQ(view.claimed_facts.publish_cid, "bafy-claimed");
   EXPECT_EQ(view.claim, &history.back());
   EXPECT_EQ(view.evidence, &history[history.size() - 2]);
 }
