@@ -33,6 +33,9 @@ struct Fold {
         has_open_send = has_open_send || is_unresolved(state);
         state = AttemptState::kSending;
         break;
+      case Verdict::kNotSent:
+        state = has_open_send ? AttemptState::kUnknown : AttemptState::kPrepared;
+        break;
       case Verdict::kUnknown:
         has_open_send = true;
         state = AttemptState::kUnknown;

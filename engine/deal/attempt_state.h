@@ -1,9 +1,9 @@
 // What became of one attempt to make a deal, read off its history.
 //
 //   planned -> prepared -> sending -> accepted | rejected | unknown
-//                 |           ^                      |
-//                 v           +----- same bytes -----+
-//              rejected (withdrawn before the first byte was sent)
+//              |  ^             ^                      |
+//              v  +- not sent   +----- same bytes -----+
+//           rejected (withdrawn before the first byte was sent)
 //
 // An answer that does not tell leaves the attempt unknown: the provider may have taken the proposal. Then only the
 // provider's status, or the chain, closes it; a refusal of a repetition does not, since it may be a refusal of the

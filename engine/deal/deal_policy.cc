@@ -193,6 +193,7 @@ Result<SignerChoice> read_signer(TableReader table) {
   } else if (table.has("rpc")) {
     signer.kind = SignerChoice::Kind::kRpc;
     PIECEWORK_ASSIGN(signer.reference, table.text("rpc"));
+    PIECEWORK_ASSIGN(signer.token_file, table.text_or("token_file", ""));
   } else {
     signer.kind = SignerChoice::Kind::kCommand;
     PIECEWORK_ASSIGN(signer.command, table.list("command"));
@@ -242,6 +243,9 @@ Result<PolicyProvider> read_provider(TableReader table, const DealPolicy& policy
   PIECEWORK_ASSIGN(provider.price_per_gib_epoch, table.amount("price_per_gib_epoch"));
   if (provider.price_per_gib_epoch > policy.caps.price_per_gib_epoch) {
     return table.bad("price_per_gib_epoch", "is more than the cap allows");
+  }
+  if (*known == DealProtocol::kMk20 && !provider.price_per_gib_epoch.is_zero()) {
+    return table.bad("price_per_gib_epoch", "deals by mk20 carry no price: it has to be 0");
   }
   PIECEWORK_ASSIGN(const int64_t bytes_max, table.number_or("piece_bytes_max", 128, INT64_MAX, INT64_MAX));
   provider.piece_bytes_max = static_cast<uint64_t>(bytes_max);
@@ -323,6 +327,18 @@ std::optional<DealProtocol> parse_deal_protocol(std::string_view name) {
     if (text == name) return value;
   }
   return std::nullopt;
+}
+
+std::string_view name_of(SignerChoice::Kind kind) {
+  switch (kind) {
+    case SignerChoice::Kind::kKeyFile:
+      return "key_file";
+    case SignerChoice::Kind::kCommand:
+      return "command";
+    case SignerChoice::Kind::kRpc:
+      break;
+  }
+  return "rpc";
 }
 
 const PolicyProvider* DealPolicy::find_provider(std::string_view id) const {

@@ -17,7 +17,7 @@
 //   [signer]                          one of three
 //   key_file = "wallet.key"           mode 0600, as `lotus wallet export` writes it
 //   command = ["sign-proposal"]
-//   rpc = "http://127.0.0.1:1234/rpc/v1"
+//   rpc = "http://127.0.0.1:1234/rpc/v1"      and optionally token_file
 //
 //   [caps]                            attoFIL, whole numbers as text
 //   price_per_gib_epoch = "100"       of any provider
@@ -37,7 +37,7 @@
 //   protocol = "mk20"                 mk12, mk20, offline or command
 //   url = "https://sp.example"        of mk12 and mk20
 //   command = ["tool", "{request}"]   of command
-//   price_per_gib_epoch = "0"         what is offered: attoFIL for a GiB of padded piece and an epoch
+//   price_per_gib_epoch = "0"         what is offered: attoFIL for a GiB of padded piece and an epoch; 0 of mk20
 //   piece_bytes_max = 34359738368     optional: padded
 //
 // Whoever writes the file is trusted with money, the file itself is not trusted to be well-formed: its size and nesting
@@ -78,7 +78,10 @@ struct SignerChoice {
   Kind kind = Kind::kKeyFile;
   std::string reference;             // path of the key file, or URL; never a key
   std::vector<std::string> command;  // of kCommand
+  std::string token_file;            // of kRpc; "" for none
 };
+// "key_file", "command", "rpc".
+std::string_view name_of(SignerChoice::Kind kind);
 
 struct PolicyCaps {
   AttoFil price_per_gib_epoch;

@@ -179,7 +179,9 @@ Result<uint64_t> DealBook::add_intent(const IntentRow& intent) {
 
 Status DealBook::remove_intent(uint64_t intent_id) {
   return in_transaction([&]() -> Status {
-    PIECEWORK_ASSIGN(Statement drop, database_.prepare("DELETE FROM intents WHERE intent=?"));
+    PIECEWORK_ASSIGN(Statement drop,
+                     database_.prepare("DELETE FROM intents WHERE intent=?1 AND NOT EXISTS(SELECT 1 FROM "
+                                       "attempts WHERE intent=?1)"));
     return drop.bind(1, intent_id).run();
   });
 }

@@ -46,7 +46,7 @@ class DealBook {
   // Stores an intent. Errors: kConflict (config) where that slot has this generation, or the one before may still live
   // and is not what this one renews.
   Result<uint64_t> add_intent(const IntentRow& intent);
-  // Withdraws an intent that nobody attempted.
+  // Takes an intent away that nobody attempted; one that was attempted stays.
   Status remove_intent(uint64_t intent_id);
 
   // Stores an attempt as prepared and reserves what it may cost, both or neither. Errors: kWaiting (config) where the
@@ -68,6 +68,10 @@ class DealBook {
   Result<IntentRow> intent(uint64_t id);
   // Attempts that are in none of the states in which nothing can change any more.
   Result<std::vector<OpenAttempt>> open_attempts(std::string_view network);
+  // The attempt with this key; none where there is none.
+  Result<std::optional<uint64_t>> find_attempt(std::string_view client_key);
+  // All attempts at a piece, on any network, oldest first.
+  Result<std::vector<OpenAttempt>> attempts_of(uint64_t piece_id);
   Result<std::vector<DealRow>> deals(std::string_view network);
   Result<std::vector<Observation>> history(const Subject& subject);
   // Whether another deal of this book has this id on chain.

@@ -34,6 +34,17 @@ Result<CopyView> read_copy(const Statement& row) {
   return copy;
 }
 
+Result<OpenAttempt> read_open_attempt(const Statement& row, int first) {
+  OpenAttempt open;
+  PIECEWORK_ASSIGN(open.attempt, read_attempt(row, first));
+  PIECEWORK_ASSIGN(open.intent, read_intent(row, first + kAttemptColumnCount));
+  const std::optional<DealState> state =
+      parse_deal_state(row.column_text(first + kAttemptColumnCount + kIntentColumnCount));
+  if (!state) return damaged_book("a state that this program does not know");
+  open.deal_state = *state;
+  return open;
+}
+
 // Every row that a statement gives, read by `read`.
 template <class Row>
 Result<std::vector<Row>> read_all(Statement& rows, Result<Row> (*read)(const Statement&, int)) {
@@ -101,26 +112,33 @@ Result<IntentRow> DealBook::intent(uint64_t id) {
   return read_intent(find, 0);
 }
 
+namespace {
+
+constexpr char kAttempts[] =
+    "SELECT {}, {}, coalesce(d.state, 'none') FROM attempts a JOIN intents i USING(intent) LEFT JOIN deals d "
+    "USING(attempt) WHERE {} ORDER BY a.attempt";
+
+}  // namespace
+
 Result<std::vector<OpenAttempt>> DealBook::open_attempts(std::string_view network) {
-  PIECEWORK_ASSIGN(
-      Statement rows,
-      database_.prepare(
-          fmt::format("SELECT {}, {}, coalesce(d.state, 'none') FROM attempts a JOIN intents i USING(intent) LEFT JOIN "
-                      "deals d USING(attempt) WHERE i.network=? AND a.state<>'rejected' AND coalesce(d.state, 'none') "
-                      "NOT IN ('expired', 'terminated', 'proposal_expired') ORDER BY a.attempt",
-                      kAttemptColumns, kIntentColumns)));
-  rows.bind_text(1, network);
-  std::vector<OpenAttempt> found;
-  for (;;) {
-    PIECEWORK_ASSIGN(const bool row, rows.step());
-    if (!row) return found;
-    OpenAttempt& open = found.emplace_back();
-    PIECEWORK_ASSIGN(open.attempt, read_attempt(rows, 0));
-    PIECEWORK_ASSIGN(open.intent, read_intent(rows, kAttemptColumnCount));
-    const std::optional<DealState> state = parse_deal_state(rows.column_text(kAttemptColumnCount + kIntentColumnCount));
-    if (!state) return damaged_book("a state that this program does not know");
-    open.deal_state = *state;
-  }
+  PIECEWORK_ASSIGN(Statement rows, database_.prepare(fmt::format(
+                                       kAttempts, kAttemptColumns, kIntentColumns,
+                                       "i.network=? AND a.state<>'rejected' AND coalesce(d.state, 'none') NOT IN "
+                                       "('expired', 'terminated', 'proposal_expired')")));
+  return read_all(rows.bind_text(1, network), read_open_attempt);
+}
+
+Result<std::optional<uint64_t>> DealBook::find_attempt(std::string_view client_key) {
+  PIECEWORK_ASSIGN(Statement find, database_.prepare("SELECT attempt FROM attempts WHERE client_key=?"));
+  PIECEWORK_ASSIGN(const bool row, find.bind_text(1, client_key).step());
+  if (!row) return std::nullopt;
+  return find.column_uint64(0);
+}
+
+Result<std::vector<OpenAttempt>> DealBook::attempts_of(uint64_t piece_id) {
+  PIECEWORK_ASSIGN(Statement rows,
+                   database_.prepare(fmt::format(kAttempts, kAttemptColumns, kIntentColumns, "i.piece=?")));
+  return read_all(rows.bind(1, piece_id), read_open_attempt);
 }
 
 Result<std::vector<DealRow>> DealBook::deals(std::string_view network) {

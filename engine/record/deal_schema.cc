@@ -34,7 +34,8 @@ CREATE TABLE attempts(
 CREATE UNIQUE INDEX one_live_attempt ON attempts(intent) WHERE state <> 'rejected';
 CREATE TABLE deals(
   deal INTEGER PRIMARY KEY, attempt INTEGER UNIQUE REFERENCES attempts,
-  network TEXT NOT NULL REFERENCES networks, piece INTEGER NOT NULL REFERENCES pieces, provider TEXT NOT NULL, client TEXT NOT NULL,
+  network TEXT NOT NULL REFERENCES networks, piece INTEGER NOT NULL REFERENCES pieces,
+  provider TEXT NOT NULL, client TEXT NOT NULL,
   kind TEXT NOT NULL CHECK(kind IN ('f05', 'ddo', 'ddo-verified', 'pdp', 'aggregate')), label TEXT NOT NULL,
   start_epoch INTEGER NOT NULL, end_epoch INTEGER NOT NULL, renew_before_epochs INTEGER NOT NULL,
   deal_id INTEGER, allocation_id INTEGER, claim_id INTEGER, sector INTEGER, publish_cid TEXT NOT NULL,

@@ -84,7 +84,8 @@ class Find(catalogue.Case):
                 INSERT INTO observations VALUES(1, NULL, 1, 1800000000, 'provider', 'claims_active', 0, 0, -1, -1, 78,
                   NULL, NULL, NULL, NULL, NULL, '', 'https://sp.example', 'status', '', '', 'Sealed' || char(27));
                 INSERT INTO observations VALUES(2, NULL, 1, 1800000060, 'chain', 'active', 1, 1, 5001800, 5000900, 77,
-                  NULL, NULL, 9, NULL, NULL, '', 'https://node.example', 'StateMarketStorageDeal', 'bafytipset', '', '');
+                  NULL, NULL, 9, NULL, NULL, '', 'https://node.example', 'StateMarketStorageDeal', 'bafytipset', '',
+                  '');
                 UPDATE deals SET claim=1, evidence=2;""")
         database.close()
         deal, = self.find("docs/small")[0]["deals"]

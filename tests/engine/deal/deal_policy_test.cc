@@ -134,6 +134,11 @@ TEST(DealPolicy, PricesAboveTheCapAreRefused) {
   EXPECT_EQ(refusal(text), "'p.toml' line 39: [[provider]] price_per_gib_epoch: is more than the cap allows");
 }
 
+TEST(DealPolicy, DealsWithoutAPriceHaveNone) {
+  EXPECT_EQ(refusal(with("price_per_gib_epoch = \"0\"", "price_per_gib_epoch = \"1\"")),
+            "'p.toml' line 30: [[provider]] price_per_gib_epoch: deals by mk20 carry no price: it has to be 0");
+}
+
 TEST(DealPolicy, DevnetsSayWhenTheyBegan) {
   const std::string devnet = with("\"calibnet\"", "\"devnet\"");
   EXPECT_NE(refusal(devnet).find("genesis_s: is missing"), std::string::npos);

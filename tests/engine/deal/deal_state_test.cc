@@ -83,6 +83,11 @@ TEST(AttemptState, EachStep) {
       {"a driver that died while sending", kSent, A::kSending, D::kNone},
       {"accepted", kTaken, A::kAccepted, D::kAccepted},
       {"rejected", kSent + std::vector{driver(V::kRejected)}, A::kRejected, D::kNone},
+      {"no connection", kSent + std::vector{driver(V::kNotSent)}, A::kPrepared, D::kNone},
+      {"no connection, later a refusal",
+       kSent + std::vector{driver(V::kNotSent), driver(V::kSending), driver(V::kRejected)}, A::kRejected, D::kNone},
+      {"no connection after an open sending", kSent + std::vector{driver(V::kSending), driver(V::kNotSent)},
+       A::kUnknown, D::kNone},
       {"no answer", kSent + std::vector{driver(V::kUnknown)}, A::kUnknown, D::kNone},
       {"withdrawing what was sent does nothing", kSent + std::vector{driver(V::kWithdrawn)}, A::kSending, D::kNone},
   });
@@ -226,7 +231,7 @@ TEST(DealState, NamesGoBothWays) {
 
 Observation any_observation(std::mt19937& random) {
   const auto pick = [&random](int count) { return static_cast<int>(random() % static_cast<unsigned>(count)); };
-  Observation observation = chain(static_cast<Verdict>(pick(20)), 4'000 + 200 * pick(3'000));
+  Observation observation = chain(static_cast<Verdict>(pick(21)), 4'000 + 200 * pick(3'000));
   observation.source = static_cast<ObservationSource>(pick(3));
   observation.is_ours = pick(3) != 0;
   observation.is_finalized = pick(3) != 0;
