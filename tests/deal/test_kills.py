@@ -91,7 +91,7 @@ class Kills(deal_case.Case):
                     break
             self.settle()
             self.check_whole(2 * len(pieces))
-        print(f"{kills} kills")
+            print(f"{kills} kills, {2 * len(pieces)} deals each time", flush=True)
 
     def test_two_at_once(self):
         """The second one waits for the lease; together they make what one would."""

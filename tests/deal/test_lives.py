@@ -68,8 +68,9 @@ class Faults(deal_case.Case):
                     self.catalogue.unlink()
                     self.check(harness.run("merge", "--out", self.temp / "out", "--catalogue", self.catalogue), 0)
                     provider = self.providers[number]
-                    provider.deals.clear()
-                    provider.faults.clear()
+                    for each in self.providers.values():
+                        each.deals.clear()
+                        each.faults.clear()
                     self.plan(number)
                     provider.inject(kind, f"POST {path}")
                     self.propose(code=69)
@@ -283,7 +284,7 @@ class Faults(deal_case.Case):
         self.assertEqual(self.state(1002), ("accepted", "terminated"))
 
     def test_money(self):
-        pieces = self.make_pieces(6) + self.pieces
+        pieces = {piece["piece_cid_v1"] for piece in self.make_pieces(6) + self.pieces}
         price = 1_000_000
         cost = -(-price * 2048 // 2**30) * deal_case.DURATION
         self.write_policy(copies=1, only=(1000,), price=price, deal_cap=cost, day_cap=2 * cost, campaign_cap=3 * cost)
