@@ -9,6 +9,7 @@
 #include "engine/record/catalogue_find.h"
 #include "tools/cli.h"
 #include "tools/commands.h"
+#include "tools/deal/deal_report.h"
 #include "tools/exit_code.h"
 #include "tools/json_output.h"
 
@@ -55,21 +56,6 @@ std::string_view name_of(engine::ContentKind kind) {
   return "external";
 }
 
-Json deals_json(const engine::FoundPiece& piece, const std::string& data_cid) {
-  Json deals = Json::array();
-  for (const engine::CatalogueDeal& deal : piece.deals) {
-    Json json = Json::object();
-    json["dealId"] = deal.deal_id ? Json(*deal.deal_id) : Json();
-    json["miner"] = deal.provider;
-    json["status"] = deal.status;
-    json["pieceCid"] = piece.facts.cid_v1;
-    json["dataCid"] = piece.facts.root.text();
-    json["contentCid"] = data_cid;
-    deals.push_back(std::move(json));
-  }
-  return deals;
-}
-
 Json piece_json(const engine::FoundPiece& piece) {
   Json json = {{"piece_cid_v1", piece.facts.cid_v1},
                {"piece_cid_v2", piece.facts.cid_v2},
@@ -105,7 +91,7 @@ Json version_json(const engine::FoundVersion& version) {
   json["deals"] = Json::array();
   for (const engine::FoundPiece& piece : version.pieces) {
     json["pieces"].push_back(piece_json(piece));
-    for (Json& deal : deals_json(piece, cid)) json["deals"].push_back(std::move(deal));
+    for (const engine::CatalogueDeal& deal : piece.deals) json["deals"].push_back(deal_json(deal, piece.facts, cid));
   }
   json["missing"] = Json::array();
   for (const engine::CatalogueRange& range : version.missing) {
@@ -130,8 +116,7 @@ std::string version_text(const engine::FoundVersion& version) {
                           range.file_offset_bytes + range.file_bytes, range.car_bytes, range.car_offset_bytes);
     }
     for (const engine::CatalogueDeal& deal : piece.deals) {
-      text += fmt::format("  deal  {} with {}: {}\n", deal.deal_id ? std::to_string(*deal.deal_id) : "not on chain",
-                          printable(deal.provider), printable(deal.status));
+      text += deal_text(deal);
     }
   }
   for (const engine::CatalogueRange& range : version.missing) {

@@ -56,9 +56,17 @@ Status set_checkpoints_from_environment(engine::PackRequest& request) {
   request.events_per_run_max = static_cast<uint32_t>(std::clamp<uint64_t>(counts[3], 1, request.events_per_run_max));
   return {};
 }
+
+std::optional<int64_t> now_from_environment() {
+  const char* specification = std::getenv("PIECEWORK_NOW");
+  uint64_t now_s = 0;
+  if (specification == nullptr || !parse_count(specification, now_s)) return std::nullopt;
+  return static_cast<int64_t>(now_s);
+}
 #else
 Status arm_kill_point_from_environment() { return {}; }
 Status set_checkpoints_from_environment(engine::PackRequest& /*request*/) { return {}; }
+std::optional<int64_t> now_from_environment() { return std::nullopt; }
 #endif
 
 }  // namespace piecework::tools

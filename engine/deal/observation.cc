@@ -6,10 +6,11 @@
 namespace piecework::engine {
 namespace {
 
-constexpr std::array<std::pair<Verdict, std::string_view>, 20> kVerdicts{{
+constexpr std::array<std::pair<Verdict, std::string_view>, 21> kVerdicts{{
     {Verdict::kPrepared, "prepared"},
     {Verdict::kWithdrawn, "withdrawn"},
     {Verdict::kSending, "sending"},
+    {Verdict::kNotSent, "not_sent"},
     {Verdict::kAccepted, "accepted"},
     {Verdict::kRejected, "rejected"},
     {Verdict::kUnknown, "unknown"},

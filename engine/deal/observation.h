@@ -19,13 +19,14 @@ enum class ObservationSource : uint8_t { kDriver, kProvider, kChain };
 
 enum class Verdict : uint8_t {
   // The driver, about an attempt.
-  kPrepared,     // signed and stored; not a byte has left
-  kWithdrawn,    // given up before the first byte was sent
-  kSending,      // from here on the provider may have it
-  kAccepted,     // the answer was an acceptance
-  kRejected,     // the answer was a refusal
-  kUnknown,      // no answer, or one that does not tell: timeout, reset, 408, 425, 429, 5xx, garbage
-  kDataSent,     // the provider has the piece's bytes
+  kPrepared,   // signed and stored; not a byte has left
+  kWithdrawn,  // given up before the first byte was sent
+  kSending,    // from here on the provider may have it
+  kNotSent,    // no connection came about: not a byte of this sending has left
+  kAccepted,   // the answer was an acceptance
+  kRejected,   // the answer was a refusal
+  kUnknown,    // no answer, or one that does not tell: timeout, reset, 408, 425, 429, 5xx, garbage
+  kDataSent,   // the provider has the piece's bytes
   // A provider, about a deal.
   kClaimsKnown,      // it has the proposal
   kClaimsAbsent,     // it knows of no such proposal
@@ -68,16 +69,16 @@ struct Observation {
   Verdict verdict = Verdict::kUnclear;
   // Of the chain: every field of what is there was compared and is ours.
   bool is_ours = false;
-  bool is_finalized = false;    // read at a finalized tipset
-  Epoch head_epoch = -1;        // the node's head when it was asked
-  Epoch tipset_epoch = -1;      // of the tipset that was read
+  bool is_finalized = false;  // read at a finalized tipset
+  Epoch head_epoch = -1;      // the node's head when it was asked
+  Epoch tipset_epoch = -1;    // of the tipset that was read
   DealFacts facts;
   // For people and for proof of what was seen.
   std::string endpoint;
   std::string method;
-  std::string tipset;       // its key, as the node names it
-  std::string raw_sha256;   // hex; of the answer's bytes
-  std::string detail;       // untrusted text, cut to a bounded length
+  std::string tipset;      // its key, as the node names it
+  std::string raw_sha256;  // hex; of the answer's bytes
+  std::string detail;      // untrusted text, cut to a bounded length
 };
 
 // In the order in which they were made.

@@ -160,13 +160,20 @@ class Dump {
   }
 
   Status deals() {
-    PIECEWORK_ASSIGN(Statement rows, database_.prepare("SELECT p.cid_v1, d.provider, d.status, d.deal_id IS NULL, "
-                                                       "d.deal_id FROM deals d JOIN pieces p USING(piece) ORDER BY "
-                                                       "p.cid_v1, d.provider, d.deal_id, d.status"));
+    PIECEWORK_ASSIGN(Statement rows,
+                     database_.prepare("SELECT p.cid_v1, d.network, d.provider, d.kind, d.state, d.start_epoch, "
+                                       "d.end_epoch, d.deal_id, d.claim_id, d.sector FROM deals d JOIN pieces p "
+                                       "USING(piece) ORDER BY p.cid_v1, d.network, d.provider, d.start_epoch, "
+                                       "d.deal_id, d.deal"));
     return each(rows, [&]() -> Status {
-      Json json = {{"table", "deals"}, {"piece_cid_v1", rows.column_text(0)}, {"provider", rows.column_text(1)}};
-      json["status"] = rows.column_text(2);
-      json["deal_id"] = rows.column_uint64(3) != 0 ? Json() : Json(rows.column_uint64(4));
+      Json json = {{"table", "deals"}, {"piece_cid_v1", rows.column_text(0)}, {"network", rows.column_text(1)}};
+      json["provider"] = rows.column_text(2);
+      json["kind"] = rows.column_text(3);
+      json["state"] = rows.column_text(4);
+      json["start_epoch"] = rows.column_int64(5);
+      json["end_epoch"] = rows.column_int64(6);
+      const char* const ids[] = {"deal_id", "claim_id", "sector"};
+      for (int i = 0; i < 3; ++i) json[ids[i]] = rows.column_is_null(7 + i) ? Json() : Json(rows.column_uint64(7 + i));
       return put(json);
     });
   }

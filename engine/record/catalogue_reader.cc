@@ -333,19 +333,4 @@ Result<std::vector<CatalogueBatch>> CatalogueReader::batches_of(uint64_t piece_i
   }
 }
 
-Result<std::vector<CatalogueDeal>> CatalogueReader::deals_of(uint64_t piece_id) {
-  PIECEWORK_ASSIGN(Statement * find, statement("SELECT provider, status, deal_id IS NULL, deal_id FROM deals WHERE "
-                                               "piece=? ORDER BY provider, deal_id, deal"));
-  std::vector<CatalogueDeal> deals;
-  find->bind(1, piece_id);
-  for (;;) {
-    PIECEWORK_ASSIGN(const bool row, find->step());
-    if (!row) return deals;
-    CatalogueDeal& deal = deals.emplace_back();
-    deal.provider = find->column_text(0);
-    deal.status = find->column_text(1);
-    if (find->column_uint64(2) == 0) deal.deal_id = find->column_uint64(3);
-  }
-}
-
 }  // namespace piecework::engine

@@ -34,10 +34,33 @@ struct CatalogueBatch {
   std::vector<std::string> source_names;  // of the plan
 };
 
+// Who said what about a deal, and when: a provider's claim, or the chain's evidence.
+struct DealWitness {
+  std::string verdict;   // observation.h has the names
+  int64_t at_s = 0;      // seconds since 1970
+  std::string endpoint;  // who was asked
+  int64_t tipset_epoch = -1;
+  std::string tipset;
+  std::string detail;    // untrusted text
+};
+
+// A deal of the book, with what its state rests on.
 struct CatalogueDeal {
+  uint64_t id = 0;  // in this database
+  std::string network;
   std::string provider;
-  std::optional<uint64_t> deal_id;  // none before the deal is on chain
-  std::string status;
+  std::string kind;
+  std::optional<uint64_t> deal_id;  // this and what follows as the chain said it: none before that
+  std::optional<uint64_t> claim_id;
+  std::optional<uint64_t> sector;
+  std::optional<uint64_t> activation_epoch;
+  int64_t start_epoch = 0;
+  int64_t end_epoch = 0;
+  std::string state;
+  std::string client_key;           // under which the provider has it; "" of one that was adopted
+  std::string signed_proposal_cid;  // "" where there is none
+  std::optional<DealWitness> claim;
+  std::optional<DealWitness> evidence;
 };
 
 // A subtree of an item that is larger than a piece.

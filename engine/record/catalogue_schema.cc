@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include "engine/record/deal_schema.h"
+
 namespace piecework::engine {
 namespace {
 
 constexpr int kReadWaitMs = 5'000;
 
+// Version 1. Its table of deals gave way to those of version 2, which every file gets by the same step.
 constexpr char kSchema[] = R"sql(
 CREATE TABLE pieces(
   piece INTEGER PRIMARY KEY, cid_v1 TEXT NOT NULL UNIQUE, cid_v2 TEXT NOT NULL, root_cid BLOB NOT NULL,
@@ -64,14 +67,14 @@ Result<uint64_t> read_number(Database& database, std::string_view sql) {
   return row ? statement.column_uint64(0) : 0;
 }
 
-// Version 0 with nothing in it is a new file; else the database must be a catalogue that this program knows.
-Result<bool> is_new(Database& database, const std::string& path) {
+// The version of a catalogue that this program knows, or 0 for a new file: version 0 with nothing in it.
+Result<uint64_t> known_version(Database& database, const std::string& path) {
   PIECEWORK_ASSIGN(const uint64_t version, database.user_version());
   PIECEWORK_ASSIGN(const uint64_t application, read_number(database, "PRAGMA application_id"));
   PIECEWORK_ASSIGN(const uint64_t table_count, read_number(database, "SELECT count(*) FROM sqlite_schema"));
-  if (version == 0 && application == 0 && table_count == 0) return true;
+  if (version == 0 && application == 0 && table_count == 0) return 0;
   if (application != kCatalogueApplicationId) return misfit(path, "is a database, but no catalogue");
-  if (version == kCatalogueVersion) return false;
+  if (version >= 1 && version <= kCatalogueVersion) return version;
   return misfit(path, fmt::format("is a catalogue of version {}, this program knows version {}: use the program "
                                   "that made it, or rebuild it from the pieces",
                                   version, kCatalogueVersion));
@@ -82,10 +85,13 @@ Result<bool> is_new(Database& database, const std::string& path) {
 Result<Database> open_catalogue(const std::string& path, int wait_ms) {
   PIECEWORK_ASSIGN(Database database, Database::open_shared(path, Database::Access::kWrite, wait_ms));
   PIECEWORK_TRY(database.execute("BEGIN IMMEDIATE"));
-  PIECEWORK_ASSIGN(const bool fresh, is_new(database, path));
-  if (fresh) {
+  PIECEWORK_ASSIGN(const uint64_t version, known_version(database, path));
+  if (version == 0) {
     PIECEWORK_TRY(database.execute(kSchema));
     PIECEWORK_TRY(database.execute(kIndexes));
+  }
+  if (version < 2) PIECEWORK_TRY(database.execute(kDealTables));
+  if (version < kCatalogueVersion) {
     const std::string mark = fmt::format("PRAGMA application_id={}; PRAGMA user_version={};", kCatalogueApplicationId,
                                          kCatalogueVersion);
     PIECEWORK_TRY(database.execute(mark.c_str()));
@@ -96,8 +102,12 @@ Result<Database> open_catalogue(const std::string& path, int wait_ms) {
 
 Result<Database> open_catalogue_to_read(const std::string& path) {
   PIECEWORK_ASSIGN(Database database, Database::open_shared(path, Database::Access::kRead, kReadWaitMs));
-  PIECEWORK_ASSIGN(const bool fresh, is_new(database, path));
-  if (fresh) return misfit(path, "is empty: piecework merge fills a catalogue");
+  PIECEWORK_ASSIGN(const uint64_t version, known_version(database, path));
+  if (version == 0) return misfit(path, "is empty: piecework merge fills a catalogue");
+  if (version < kCatalogueVersion) {
+    return misfit(path, fmt::format("is a catalogue of version {}: piecework merge brings it to version {}", version,
+                                    kCatalogueVersion));
+  }
   return database;
 }
 

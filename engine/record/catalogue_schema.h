@@ -1,8 +1,9 @@
 // The catalogue: which piece, and which deal, holds a file? An SQLite database, described in engine/FORMATS.md.
 //
-// This file is the schema and its versions. Two layers: pieces, directories, contents, ranges, externals and entries
+// This file is the schema and its versions. Three layers: pieces, directories, contents, ranges, externals and entries
 // follow from the pieces alone and can be made again from them; sources, batches and what hangs on these come from
-// receipts, deals from the deal driver. Ids are the database's own and mean nothing outside it.
+// receipts; the book of deals (deal_schema.h) is the deal driver's, and nothing can make it again. Ids are the
+// database's own and mean nothing outside it.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,7 @@
 
 namespace piecework::engine {
 
-inline constexpr uint64_t kCatalogueVersion = 1;        // PRAGMA user_version
+inline constexpr uint64_t kCatalogueVersion = 2;        // PRAGMA user_version
 inline constexpr uint64_t kCatalogueApplicationId = 0x50574354;  // "PWCT"
 
 // What an entry of a piece's tree is; stored, so that numbers stay.

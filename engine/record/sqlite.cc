@@ -124,6 +124,19 @@ Statement& Statement::bind_null(int parameter) {
   return *this;
 }
 
+Statement& Statement::bind_signed(int parameter, int64_t value) {
+  sqlite3_bind_int64(statement_.get(), parameter, value);
+  return *this;
+}
+
+Statement& Statement::bind_or_null(int parameter, std::optional<uint64_t> value) {
+  return value ? bind(parameter, *value) : bind_null(parameter);
+}
+
+Statement& Statement::bind_or_null(int parameter, std::optional<int64_t> value) {
+  return value ? bind_signed(parameter, *value) : bind_null(parameter);
+}
+
 Result<bool> Statement::step() {
   const int code = sqlite3_step(statement_.get());
   if (code == SQLITE_ROW) return true;
@@ -146,6 +159,17 @@ Status Statement::run() {
 void Statement::reset() {
   sqlite3_reset(statement_.get());
   sqlite3_clear_bindings(statement_.get());
+}
+
+bool Statement::column_is_null(int column) const {
+  return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+}
+
+int64_t Statement::column_int64(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+
+std::optional<uint64_t> Statement::column_optional(int column) const {
+  if (column_is_null(column)) return std::nullopt;
+  return column_uint64(column);
 }
 
 uint64_t Statement::column_uint64(int column) const {

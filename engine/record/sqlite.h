@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,8 +31,15 @@ class Statement {
   void reset();
 
   Statement& bind_null(int parameter);
+  Statement& bind_signed(int parameter, int64_t value);
+  // None is NULL.
+  Statement& bind_or_null(int parameter, std::optional<uint64_t> value);
+  Statement& bind_or_null(int parameter, std::optional<int64_t> value);
   // Columns count from 0; bytes and text live until the next step.
+  bool column_is_null(int column) const;
   uint64_t column_uint64(int column) const;
+  int64_t column_int64(int column) const;
+  std::optional<uint64_t> column_optional(int column) const;
   ByteSpan column_blob(int column) const;
   std::string_view column_text(int column) const;
 

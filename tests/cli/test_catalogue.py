@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -16,6 +17,34 @@ TREE = {"a/b/small": b"small", "a/b/same": b"small", "a/large": harness.payload(
         "a/zeros": bytes(900_000), "again/b/small": b"small", "again/b/same": b"small", "empty": b"", "hollow": None,
         "link": ("symlink", "a/b/small"),
         b"bad-\xff-name": b"bytes", "line\nbreak": b"x" * 100, "a/b/same-link": ("symlink", "a/b/small")}
+
+
+class Versions(catalogue.Case):
+    """A catalogue of version 1, as text in tests/vectors/catalogue."""
+
+    def setUp(self):
+        super().setUp()
+        database = sqlite3.connect(self.catalogue)
+        database.executescript((harness.VECTORS / "catalogue/v1.sql").read_text())
+        database.close()
+        self.out.mkdir()
+
+    def test_an_older_one_is_brought_up_to_date(self):
+        refused = self.check(harness.run("find", "docs/small", "--catalogue", self.catalogue), 78)
+        self.assertIn(b"is a catalogue of version 1: piecework merge brings it to version 2", refused.err)
+        self.merge()
+        found, = self.find("docs/small")
+        self.assertEqual((found["size_bytes"], found["deals"]), (6, []))
+        self.check(harness.run("catalogue", "check", self.catalogue), 0)
+        new = self.temp / "new"
+        self.merge(catalogue=new)
+        schemas = []
+        for path in (self.catalogue, new):
+            database = sqlite3.connect(path)
+            schemas.append(sorted(database.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")))
+            schemas[-1].append(database.execute("PRAGMA user_version").fetchone())
+            database.close()
+        self.assertEqual(*schemas)
 
 
 class Merge(catalogue.Case):

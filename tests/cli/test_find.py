@@ -77,13 +77,40 @@ class Find(catalogue.Case):
 
     def test_deals(self):
         with sqlite3.connect(self.catalogue) as database:
-            database.execute("INSERT INTO deals(piece, provider, deal_id, status) VALUES (1, 'f01234', 77, 'active')")
+            database.executescript("""
+                INSERT INTO networks VALUES('mainnet', 1598306400, 30);
+                INSERT INTO deals VALUES(1, NULL, 'mainnet', 1, 'f01234', 'f0200', 'f05', 'bafy', 5000000, 6468000, 0,
+                  77, NULL, NULL, 9, '', 5000100, 6500000, 'active', 5000900, NULL, NULL, NULL);
+                INSERT INTO observations VALUES(1, NULL, 1, 1800000000, 'provider', 'claims_active', 0, 0, -1, -1, 78,
+                  NULL, NULL, NULL, NULL, NULL, '', 'https://sp.example', 'status', '', '', 'Sealed' || char(27));
+                INSERT INTO observations VALUES(2, NULL, 1, 1800000060, 'chain', 'active', 1, 1, 5001800, 5000900, 77,
+                  NULL, NULL, 9, NULL, NULL, '', 'https://node.example', 'StateMarketStorageDeal', 'bafytipset', '',
+                  '');
+                UPDATE deals SET claim=1, evidence=2;""")
         database.close()
         deal, = self.find("docs/small")[0]["deals"]
         self.assertEqual((deal["dealId"], deal["miner"], deal["status"], deal["pieceCid"], deal["dataCid"]),
                          (77, "f01234", "active", self.piece["piece_cid_v1"], self.piece["root_cid"]))
-        self.assertIn({"table": "deals", "piece_cid_v1": self.piece["piece_cid_v1"], "provider": "f01234",
-                       "status": "active", "deal_id": 77}, [json.loads(line) for line in self.dump()])
+        self.assertEqual(deal["evidence"], {"says": "active", "at": "2027-01-15T08:01:00.000Z",
+                                            "source": "https://node.example", "tipset_epoch": 5000900,
+                                            "tipset": "bafytipset"})
+        self.assertEqual(deal["claim"], {"says": "claims_active", "at": "2027-01-15T08:00:00.000Z",
+                                         "source": "https://sp.example", "detail": "Sealed\\x1b"})
+        self.assertIn({"table": "deals", "piece_cid_v1": self.piece["piece_cid_v1"], "network": "mainnet",
+                       "provider": "f01234", "kind": "f05", "state": "active", "start_epoch": 5000000,
+                       "end_epoch": 6468000, "deal_id": 77, "claim_id": None, "sector": 9},
+                      [json.loads(line) for line in self.dump()])
+        text = self.check(harness.run("find", "docs/small", "--catalogue", self.catalogue), 0).out.decode()
+        self.assertIn("deal  77 with f01234 on mainnet: active, epochs 5000000 to 6468000\n"
+                      "    evidence: active in sector 9 at epoch 5000900, read 2027-01-15T08:01:00.000Z from "
+                      "https://node.example\n"
+                      "    claim:    claims_active, said 2027-01-15T08:00:00.000Z by https://sp.example: Sealed\\x1b\n",
+                      text)
+        with sqlite3.connect(self.catalogue) as database:
+            rows = database.execute("SELECT piece_cid_v1, provider, reference, state, seen_at FROM file_deals WHERE "
+                                    "path=CAST('docs/small' AS BLOB)").fetchall()
+        database.close()
+        self.assertEqual(rows, [(self.piece["piece_cid_v1"], "f01234", 77, "active", 1800000060)])
 
 
 if __name__ == "__main__":

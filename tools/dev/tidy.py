@@ -42,6 +42,7 @@ CONFINED_INCLUDES = [
     ("libmicrohttpd", re.compile(r"<microhttpd"), ("io/http_server.cc",)),
     ("SQLite", re.compile(r"<sqlite3"), ("engine/record/sqlite.h", "engine/record/sqlite.cc")),
     ("leveldb", re.compile(r"<leveldb/"), ("engine/store/leveldb_reader.h", "engine/store/leveldb_reader.cc")),
+    ("toml++", re.compile(r"<toml\+\+/"), ("engine/deal/deal_policy.cc",)),
     ("ISA-L", re.compile(r"<isa-l|<isal"), ("kernels/isal.cc",)),
     ("libsodium", re.compile(r"<sodium"), ("engine/deal/sodium.cc",)),
     ("libsecp256k1", re.compile(r"<secp256k1"), ("engine/deal/secp256k1.cc",)),

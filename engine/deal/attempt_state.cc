@@ -1,0 +1,102 @@
+#include "engine/deal/attempt_state.h"
+
+#include <array>
+#include <utility>
+
+namespace piecework::engine {
+namespace {
+
+constexpr std::array<std::pair<AttemptState, std::string_view>, 6> kNames{{
+    {AttemptState::kPlanned, "planned"},
+    {AttemptState::kPrepared, "prepared"},
+    {AttemptState::kSending, "sending"},
+    {AttemptState::kAccepted, "accepted"},
+    {AttemptState::kRejected, "rejected"},
+    {AttemptState::kUnknown, "unknown"},
+}};
+
+struct Fold {
+  AttemptState state = AttemptState::kPlanned;
+  bool has_open_send = false;  // a send whose outcome nobody knows
+
+  void take(const Observation& observation) {
+    if (is_evidence(observation)) state = AttemptState::kAccepted;
+    if (state == AttemptState::kAccepted) return;
+    switch (observation.verdict) {
+      case Verdict::kPrepared:
+        if (state == AttemptState::kPlanned) state = AttemptState::kPrepared;
+        break;
+      case Verdict::kWithdrawn:
+        if (state == AttemptState::kPlanned || state == AttemptState::kPrepared) state = AttemptState::kRejected;
+        break;
+      case Verdict::kSending:
+        has_open_send = has_open_send || is_unresolved(state);
+        state = AttemptState::kSending;
+        break;
+      case Verdict::kNotSent:
+        state = has_open_send ? AttemptState::kUnknown : AttemptState::kPrepared;
+        break;
+      case Verdict::kUnknown:
+        has_open_send = true;
+        state = AttemptState::kUnknown;
+        break;
+      case Verdict::kRejected:
+        state = has_open_send ? AttemptState::kUnknown : AttemptState::kRejected;
+        break;
+      case Verdict::kClaimsFailed:
+        if (is_unresolved(state)) state = AttemptState::kRejected;
+        break;
+      case Verdict::kAccepted:
+      case Verdict::kDataSent:
+      case Verdict::kClaimsKnown:
+      case Verdict::kClaimsData:
+      case Verdict::kClaimsPublished:
+        state = AttemptState::kAccepted;
+        break;
+      // Providers say "sealed" of deals that they have never heard of (Curio's MK12 status), and "absent" while they
+      // are still at work on one; what is left is the chain's and says nothing of ours.
+      case Verdict::kClaimsActive:
+      case Verdict::kClaimsAbsent:
+      case Verdict::kOnChain:
+      case Verdict::kActive:
+      case Verdict::kFaulty:
+      case Verdict::kTerminated:
+      case Verdict::kNotFound:
+      case Verdict::kForeign:
+      case Verdict::kUnclear:
+        break;
+    }
+  }
+};
+
+}  // namespace
+
+std::string_view name_of(AttemptState state) {
+  for (const auto& [value, name] : kNames) {
+    if (value == state) return name;
+  }
+  return "";
+}
+
+std::optional<AttemptState> parse_attempt_state(std::string_view name) {
+  for (const auto& [value, text] : kNames) {
+    if (text == name) return value;
+  }
+  return std::nullopt;
+}
+
+AttemptState attempt_state(History history) {
+  Fold fold;
+  for (const Observation& observation : history) fold.take(observation);
+  return fold.state;
+}
+
+bool is_evidence(const Observation& observation) {
+  if (observation.source != ObservationSource::kChain || !observation.is_ours || !observation.is_finalized) {
+    return false;
+  }
+  return observation.verdict == Verdict::kOnChain || observation.verdict == Verdict::kActive ||
+         observation.verdict == Verdict::kFaulty || observation.verdict == Verdict::kTerminated;
+}
+
+}  // namespace piecework::engine

@@ -1,0 +1,274 @@
+#include "tools/deal/deal_proposer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/codec/piece_cid.h"
+#include "engine/deal/deal_request.h"
+#include "kernels/base/kill_point.h"
+
+namespace piecework::tools {
+namespace {
+
+using engine::AttemptState;
+using engine::AttoFil;
+using engine::Epoch;
+using engine::Observation;
+using engine::Verdict;
+
+std::string_view transfer_name(engine::DataTransfer transfer) {
+  switch (transfer) {
+    case engine::DataTransfer::kOffline:
+      return "offline";
+    case engine::DataTransfer::kPull:
+      return "pull";
+    case engine::DataTransfer::kPush:
+      break;
+  }
+  return "push";
+}
+
+Verdict verdict_of(const engine::SubmitOutcome& outcome) {
+  switch (outcome.verdict) {
+    case engine::SubmitVerdict::kAccepted:
+      return Verdict::kAccepted;
+    case engine::SubmitVerdict::kRejected:
+      return Verdict::kRejected;
+    case engine::SubmitVerdict::kUnknown:
+      break;
+  }
+  return outcome.was_sent ? Verdict::kUnknown : Verdict::kNotSent;
+}
+
+}  // namespace
+
+Status DealProposer::begin() {
+  const engine::DealPolicy& policy = session_.policy();
+  PIECEWORK_ASSIGN(client_, engine::Address::parse(policy.client, policy.network.address_prefix));
+  const ChainAnswer<engine::Address> id = chain_.node().lookup_id(client_, chain_.finalized());
+  const auto no_answer = [&](const std::string& method, const std::string& message) {
+    return fail(ErrorCode::kUnavailable, ErrorSide::kSource,
+                fmt::format("'{}' does not answer {}: {}", printable(chain_.point().endpoint), method, message));
+  };
+  if (id.verdict == ChainVerdict::kNoAnswer) return no_answer(id.method, id.message);
+  available_ = AttoFil();
+  if (id.verdict == ChainVerdict::kNotFound) return {};
+  client_id_ = id.value;
+  PIECEWORK_TRY(session_.book().note_wallet(policy.client, client_id_.text(policy.network.address_prefix),
+                                            name_of(policy.signer.kind), policy.signer.reference));
+  const ChainAnswer<engine::MarketBalance> balance = chain_.node().market_balance(client_, chain_.finalized());
+  if (balance.verdict == ChainVerdict::kNoAnswer) return no_answer(balance.method, balance.message);
+  if (balance.verdict == ChainVerdict::kFound && balance.value.escrow > balance.value.locked) {
+    available_ = AttoFil(balance.value.escrow.atto() - balance.value.locked.atto());
+  }
+  return {};
+}
+
+Result<ProposeOutcome> DealProposer::outcome_of(const engine::IntentRow& intent) {
+  ProposeOutcome outcome{.intent = intent};
+  PIECEWORK_ASSIGN(const engine::CataloguePiece piece, session_.reader().piece(intent.piece_id));
+  outcome.piece_cid_v1 = piece.cid_v1;
+  return outcome;
+}
+
+Result<DealProposer::ProviderTerms> DealProposer::terms_of(const engine::IntentRow& intent,
+                                                           const engine::CataloguePiece& piece) {
+  ProviderTerms terms;
+  PIECEWORK_ASSIGN(const engine::Address provider,
+                   engine::Address::parse(intent.provider, session_.policy().network.address_prefix));
+  const ChainAnswer<engine::MinerInfo> miner = chain_.node().miner_info(provider, chain_.finalized());
+  if (miner.verdict == ChainVerdict::kNotFound) {
+    terms.refusal = fmt::format("there is no provider {} on {}", intent.provider, intent.network);
+    return terms;
+  }
+  const ChainAnswer<engine::CollateralBounds> bounds =
+      chain_.node().collateral_bounds(piece.padded_bytes, session_.policy().verified, chain_.finalized());
+  if (miner.verdict != ChainVerdict::kFound || bounds.verdict != ChainVerdict::kFound) {
+    return fail(ErrorCode::kUnavailable, ErrorSide::kSource,
+                fmt::format("'{}' does not say what {} asks for: {}{}", printable(chain_.point().endpoint),
+                            intent.provider, miner.message, bounds.message));
+  }
+  if (miner.value.sector_bytes < piece.padded_bytes) {
+    terms.refusal =
+        fmt::format("its sectors hold {} bytes, the piece has {}", miner.value.sector_bytes, piece.padded_bytes);
+  }
+  // A fifth above the least, which moves with the network, as other clients do it.
+  PIECEWORK_ASSIGN(terms.collateral, engine::scale_up(bounds.value.least, 12, 10));
+  terms.collateral = std::min(terms.collateral, bounds.value.most);
+  return terms;
+}
+
+Result<engine::DealRequest> DealProposer::request_for(const engine::IntentRow& intent,
+                                                      const engine::CataloguePiece& piece,
+                                                      const engine::PolicyProvider& provider) {
+  const engine::DealPolicy& policy = session_.policy();
+  engine::DealRequest request;
+  PIECEWORK_ASSIGN(const engine::PieceCid parsed, engine::parse_piece_cid(piece.cid_v1));
+  request.piece_root = parsed.root;
+  request.payload_bytes = piece.payload_bytes;
+  request.padded_bytes = piece.padded_bytes;
+  request.payload_root = piece.root;
+  request.client = client_;
+  request.client_id = client_id_;
+  PIECEWORK_ASSIGN(request.provider, engine::Address::parse(intent.provider, policy.network.address_prefix));
+  request.address_prefix = policy.network.address_prefix;
+  request.start_epoch = chain_.point().head_epoch + policy.start_delay_epochs;
+  request.end_epoch = request.start_epoch + policy.duration_epochs;
+  PIECEWORK_ASSIGN(request.price,
+                   engine::price_of(provider.price_per_gib_epoch, piece.padded_bytes, policy.duration_epochs));
+  request.is_verified = policy.verified;
+  // By convention; what mk20 proposes has none.
+  if (provider.protocol != engine::DealProtocol::kMk20) request.label = piece.root.text();
+  if (!policy.piece_url.empty() && provider.protocol != engine::DealProtocol::kOffline) {
+    request.transfer = engine::DataTransfer::kPull;
+    request.urls.push_back({policy.piece_url + piece.cid_v2, {}});
+  }
+  return request;
+}
+
+Result<engine::OpenAttempt> DealProposer::store(const engine::IntentRow& intent, const engine::DealRequest& request,
+                                                std::string_view protocol, const engine::PreparedDeal& prepared) {
+  const engine::DealPolicy& policy = session_.policy();
+  engine::NewAttempt attempt{.intent_id = intent.id, .protocol = std::string(protocol), .client = policy.client};
+  attempt.prepared = prepared;
+  attempt.terms = {.label = request.label,
+                   .is_verified = request.is_verified,
+                   .allocation_id = request.allocation_id,
+                   .start_epoch = request.start_epoch,
+                   .end_epoch = request.end_epoch,
+                   .price_per_epoch = request.price.per_epoch,
+                   .provider_collateral = request.provider_collateral,
+                   .client_collateral = request.client_collateral,
+                   .transfer = std::string(transfer_name(request.transfer))};
+  PIECEWORK_ASSIGN(attempt.cost_max, engine::add(request.price.total, request.client_collateral));
+  attempt.campaign = policy.name;
+  attempt.caps = policy.caps;
+  attempt.now_s = deal_now_s();
+  engine::OpenAttempt open{.intent = intent};
+  PIECEWORK_ASSIGN(open.attempt.id, session_.book().add_attempt(attempt));
+  open.attempt.intent_id = intent.id;
+  open.attempt.protocol = attempt.protocol;
+  open.attempt.client = attempt.client;
+  open.attempt.prepared = attempt.prepared;
+  open.attempt.terms = attempt.terms;
+  open.attempt.prepared_at_s = attempt.now_s;
+  open.attempt.state = AttemptState::kPrepared;
+  return open;
+}
+
+Result<ProposeOutcome> DealProposer::propose(const engine::IntentRow& intent) {
+  PIECEWORK_ASSIGN(ProposeOutcome outcome, outcome_of(intent));
+  if (paused_.contains(intent.provider)) {
+    outcome.reason = "its provider did not answer before, and is left alone in this run";
+    return outcome;
+  }
+  const engine::PolicyProvider* const provider = session_.policy().find_provider(intent.provider);
+  if (provider == nullptr) {
+    outcome.reason = "the policy has no such provider any more";
+    return outcome;
+  }
+  PIECEWORK_ASSIGN(const engine::CataloguePiece piece, session_.reader().piece(intent.piece_id));
+  PIECEWORK_ASSIGN(const ProviderTerms terms, terms_of(intent, piece));
+  PIECEWORK_ASSIGN(engine::DealRequest request, request_for(intent, piece, *provider));
+  if (provider->protocol != engine::DealProtocol::kMk20) request.provider_collateral = terms.collateral;
+  outcome.reason = terms.refusal;
+  if (const auto allocation = allocations_.find({piece.cid_v1, intent.provider}); allocation != allocations_.end()) {
+    request.allocation_id = allocation->second;
+  }
+  if (request.is_verified && provider->protocol == engine::DealProtocol::kMk20 && !request.allocation_id) {
+    outcome.reason = "a verified deal by mk20 needs --allocation";
+  }
+  if (outcome.reason.empty() && request.price.total > *available_) {
+    outcome.reason = fmt::format("the client's escrow has {} attoFIL left, the deal costs {}", available_->text(),
+                                 request.price.total.text());
+  }
+  if (!outcome.reason.empty()) return outcome;
+  PIECEWORK_ASSIGN(engine::DealAdapter * adapter, parties_.adapter_of(intent.provider));
+  PIECEWORK_TRY(session_.book().keep_lease(deal_now_s()));
+  kill_point("deal.before_prepare");
+  PIECEWORK_ASSIGN(const engine::PreparedDeal prepared, adapter->prepare(request));
+  kill_point("deal.after_prepare");
+  PIECEWORK_ASSIGN(engine::OpenAttempt open, store(intent, request, adapter->protocol(), prepared));
+  kill_point("deal.after_store");
+  available_ = AttoFil(available_->atto() - request.price.total.atto());
+  return send(std::move(open), false);
+}
+
+Status DealProposer::note(uint64_t attempt_id, Verdict verdict, const std::string& endpoint, const std::string& detail,
+                          engine::OpenAttempt& open) {
+  Observation seen{.at_s = deal_now_s(), .verdict = verdict, .endpoint = endpoint, .detail = detail};
+  PIECEWORK_ASSIGN(const engine::DealView view, session_.book().observe(engine::Subject::attempt(attempt_id), seen));
+  open.attempt.state = view.attempt;
+  open.deal_state = view.state;
+  return {};
+}
+
+Result<ProposeOutcome> DealProposer::send(engine::OpenAttempt open, bool is_repeat) {
+  PIECEWORK_ASSIGN(ProposeOutcome outcome, outcome_of(open.intent));
+  PIECEWORK_ASSIGN(engine::DealAdapter * adapter, parties_.adapter_of(open.intent.provider));
+  const uint64_t id = open.attempt.id;
+  PIECEWORK_TRY(session_.book().keep_lease(deal_now_s()));
+  PIECEWORK_TRY(note(id, Verdict::kSending, open.intent.provider, "", open));
+  kill_point("deal.before_submit");
+  const engine::SubmitOutcome submitted = adapter->submit(open.attempt.prepared, is_repeat);
+  kill_point("deal.after_submit");
+  const std::string detail = submitted.http_status == 0
+                                 ? submitted.reason
+                                 : fmt::format("HTTP {}: {}", submitted.http_status, submitted.reason);
+  PIECEWORK_TRY(note(id, verdict_of(submitted), open.intent.provider, detail, open));
+  kill_point("deal.after_outcome");
+  if (submitted.is_busy || !submitted.was_sent || open.attempt.state == AttemptState::kUnknown) {
+    paused_.insert(open.intent.provider);
+  }
+  outcome.client_key = open.attempt.prepared.client_key;
+  outcome.state = open.attempt.state;
+  outcome.deal_state = open.deal_state;
+  outcome.reason = submitted.reason;
+  return outcome;
+}
+
+Result<ProposeOutcome> DealProposer::resume(const engine::OpenAttempt& left) {
+  engine::OpenAttempt open = left;
+  PIECEWORK_ASSIGN(ProposeOutcome outcome, outcome_of(open.intent));
+  outcome.client_key = open.attempt.prepared.client_key;
+  outcome.state = open.attempt.state;
+  outcome.deal_state = open.deal_state;
+  const Epoch head = chain_.point().head_epoch;
+  const Epoch lead = open.attempt.terms.start_epoch - head;
+  if (open.attempt.state == AttemptState::kPrepared) {
+    // Nothing of it has left: where too little time is left to seal it, it is signed anew with another start.
+    if (lead >= session_.policy().start_delay_epochs / 2) return send(std::move(open), false);
+    PIECEWORK_TRY(note(open.attempt.id, Verdict::kWithdrawn, "", "its start came too near before it was sent", open));
+    outcome.state = open.attempt.state;
+    outcome.reason = "withdrawn before it was sent: its start came too near";
+    return outcome;
+  }
+  if (!engine::is_unresolved(open.attempt.state)) return outcome;
+  PIECEWORK_ASSIGN(engine::DealAdapter * adapter, parties_.adapter_of(open.intent.provider));
+  PIECEWORK_TRY(session_.book().keep_lease(deal_now_s()));
+  const engine::StatusClaim claim = adapter->status(open.attempt.prepared);
+  kill_point("deal.after_status");
+  PIECEWORK_ASSIGN(const engine::DealView claimed, tracker_.take_claim(open, claim, open.intent.provider));
+  outcome.state = claimed.attempt;
+  outcome.deal_state = claimed.state;
+  outcome.reason = claim.message.empty() ? claim.stage : claim.message;
+  if (!engine::is_unresolved(claimed.attempt)) return outcome;
+  // Behind the chain's word nothing is left to be asked.
+  PIECEWORK_ASSIGN(const TrackedDeal tracked, tracker_.tracked(open));
+  PIECEWORK_ASSIGN(const std::optional<engine::DealView> seen, tracker_.look(tracked));
+  if (seen) {
+    outcome.state = seen->attempt;
+    outcome.deal_state = seen->state;
+  }
+  const bool is_open = engine::is_unresolved(outcome.state) && outcome.deal_state == engine::DealState::kNone;
+  // A provider that does not say (Curio's MK12) may be sent the same bytes again; one that is not there may not be
+  // bothered.
+  const bool may_lack_it =
+      claim.view == engine::ProviderView::kHasNot || claim.http_status != 0 || open.attempt.protocol == "offline";
+  if (claim.http_status == 0 && claim.view == engine::ProviderView::kNoAnswer) paused_.insert(open.intent.provider);
+  if (!may_lack_it || !is_open || lead <= 0) return outcome;
+  return send(std::move(open), true);
+}
+
+}  // namespace piecework::tools
