@@ -29,7 +29,7 @@ class DealBookTest : public ::testing::Test {
     const Cid root = parse_cid("bafybeiajozifrkdwd7uhqw2vtpau7c3frpbh4vhgtgx2q56q2ysrcsnxx4").value();
     for (int i = 0; i < 3; ++i) {
       const std::string name = "piece-" + std::to_string(i);
-      ASSERT_TRUE((*writer)->add_piece({name, name + "-v2", root, 100, 128, 1}));
+      ASSERT_TRUE((*writer)->add_piece({0, name, name + "-v2", root, 100, 128, 1}));
     }
     ASSERT_TRUE((*writer)->commit());
     book_ = std::make_unique<DealBook>(open());
