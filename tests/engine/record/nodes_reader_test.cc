@@ -137,7 +137,7 @@ TEST_F(NodesReaderTest, GivesWhatCoversARange) {
   }
   for (const auto& [begin, end] : ranges) {
     std::vector<Section> expected;
-    std::ranges::copy_if(sections_, std::back_inserter(expected), [&](const Section& section) {
+    std::ranges::copy_if(sections_, std::back_inserter(expected), [begin = begin, end = end](const Section& section) {
       return section.offset_bytes < end && section.offset_bytes + section.section_bytes > begin;
     });
     std::vector<Section> found;
