@@ -150,6 +150,20 @@ class TableReader {
   std::set<std::string> asked_;
 };
 
+// Whether `line` begins a table without a name that toml++ can take: it asserts that one follows the brackets.
+bool is_header_without_name(std::string_view line) {
+  const auto skip_blank = [&line] { line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size())); };
+  skip_blank();
+  if (line.empty() || line.front() != '[') return false;
+  line.remove_prefix(1);
+  if (!line.empty() && line.front() == '[') line.remove_prefix(1);
+  skip_blank();
+  if (line.empty()) return true;
+  const char c = line.front();
+  return !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+           c == '"' || c == '\'');
+}
+
 // toml++ bounds how deep values are nested, but not how many parts a dotted key has: each is a table in a table, and
 // these go away by recursion. A policy needs no dot outside of quotes, so the first is refused; and no text over
 // several lines, so that quotes can be told line by line. The line of what is refused, from 1, or 0.
@@ -160,6 +174,7 @@ size_t find_refused_line(std::string_view text) {
     const size_t line_bytes = std::min(text.find('\n'), text.size() - 1) + 1;
     const std::string_view content = text.substr(0, line_bytes);
     text.remove_prefix(line_bytes);
+    if (is_header_without_name(content)) return line;
     if (content.find("\"\"\"") != std::string_view::npos || content.find("'''") != std::string_view::npos) return line;
     char quote = '\0';
     for (size_t i = 0; i < content.size(); ++i) {
@@ -354,7 +369,8 @@ Result<DealPolicy> parse_deal_policy(std::string_view text, std::string_view pat
   }
   if (const size_t line = find_refused_line(text); line != 0) {
     return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
-                fmt::format("'{}' line {}: no key or number of a policy has a dot, and no text goes over several lines",
+                fmt::format("'{}' line {}: no key or number of a policy has a dot, no text goes over several lines, "
+                            "and a table has a name",
                             printable(path), line));
   }
   const toml::parse_result parsed = toml::parse(text);

@@ -10,6 +10,9 @@ namespace {
 // Chooses libsodium's implementations for this processor; later calls do nothing, from any thread.
 void initialise() { PIECEWORK_CHECK(sodium_init() >= 0); }
 
+// What an empty target takes: nothing. libsodium wants a place even then.
+std::optional<size_t> none_of(std::string_view text) { return text.empty() ? std::optional<size_t>(0) : std::nullopt; }
+
 }  // namespace
 
 void blake2b(MutableByteSpan target, ByteSpan source) {
@@ -32,6 +35,7 @@ void fill_random(MutableByteSpan target) {
 void wipe(MutableByteSpan target) { sodium_memzero(target.data(), target.size()); }
 
 std::optional<size_t> decode_secret_hex(MutableByteSpan target, std::string_view text) {
+  if (target.empty()) return none_of(text);
   size_t written = 0;
   const char* end = nullptr;
   if (sodium_hex2bin(target.data(), target.size(), text.data(), text.size(), nullptr, &written, &end) != 0 ||
@@ -42,6 +46,7 @@ std::optional<size_t> decode_secret_hex(MutableByteSpan target, std::string_view
 }
 
 std::optional<size_t> decode_secret_base64(MutableByteSpan target, std::string_view text) {
+  if (target.empty()) return none_of(text);
   size_t written = 0;
   const char* end = nullptr;
   if (sodium_base642bin(target.data(), target.size(), text.data(), text.size(), nullptr, &written, &end,

@@ -158,6 +158,9 @@ TEST(DealPolicy, HostileTextIsBounded) {
   EXPECT_NE(refusal("name = \"x\"\n" + dotted + " = 1").find("line 2: no key"), std::string::npos);
   EXPECT_NE(refusal("x = [ \"\"\"a\"b\"\"\", {" + dotted + " = 1}]").find("line 1: no key"), std::string::npos);
   EXPECT_NE(refusal("x = [ \"\\\"\", 'a\\', {" + dotted + " = 1}]").find("line 1: no key"), std::string::npos);
+  for (const char* const header : {"[\x01", "[ \x01]", "[[\x01]]", "[$]", "[", "[[", " [ ]", "[\xc3\xa9]"}) {
+    EXPECT_NE(refusal(std::string("name = \"x\"\n") + header).find("line 2"), std::string::npos) << header;
+  }
   EXPECT_NE(refusal(std::string("name = \"\x00\"", 10)).find("line 1"), std::string::npos);
 }
 

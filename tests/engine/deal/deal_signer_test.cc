@@ -142,7 +142,8 @@ TEST(KeyFile, AsLotusExportsIt) {
 TEST(KeyFile, MalformedTextIsRefusedAndNotQuoted) {
   const std::string secret = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
   for (const std::string& text :
-       {std::string(), std::string(" \n"), kGoldenKeyJson, exported_key("{}"), exported_key(kGoldenKeyJson).substr(1),
+       {std::string(), std::string(" \n"), std::string("f"),
+        kGoldenKeyJson, exported_key("{}"), exported_key(kGoldenKeyJson).substr(1),
         exported_key(kGoldenKeyJson + "x"), exported_key(R"({"Type":"bls","PrivateKey":")" + secret + "\"}"),
         exported_key(R"({"Type":"secp256k1","PrivateKey":")" + secret.substr(4) + "\"}"),
         exported_key(R"({"Type":"secp256k1","PrivateKey":")" + secret + R"(","PrivateKey":")" + secret + "\"}"),
