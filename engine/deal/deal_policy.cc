@@ -150,6 +150,8 @@ class TableReader {
   std::set<std::string> asked_;
 };
 
+bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
+
 // Whether `line` begins a table without a name that toml++ can take: it asserts that one follows the brackets.
 bool is_header_without_name(std::string_view line) {
   const auto skip_blank = [&line] { line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size())); };
@@ -166,7 +168,8 @@ bool is_header_without_name(std::string_view line) {
 
 // toml++ bounds how deep values are nested, but not how many parts a dotted key has: each is a table in a table, and
 // these go away by recursion. A policy needs no dot outside of quotes, so the first is refused; and no text over
-// several lines, so that quotes can be told line by line. The line of what is refused, from 1, or 0.
+// several lines, so that quotes can be told line by line. Nor is anything outside of ASCII (texts have \u): toml++
+// 3.3 calls some of it unreachable. The line of what is refused, from 1, or 0.
 size_t find_refused_line(std::string_view text) {
   size_t line = 0;
   while (!text.empty()) {
@@ -174,7 +177,7 @@ size_t find_refused_line(std::string_view text) {
     const size_t line_bytes = std::min(text.find('\n'), text.size() - 1) + 1;
     const std::string_view content = text.substr(0, line_bytes);
     text.remove_prefix(line_bytes);
-    if (is_header_without_name(content)) return line;
+    if (is_header_without_name(content) || !std::all_of(content.begin(), content.end(), is_ascii)) return line;
     if (content.find("\"\"\"") != std::string_view::npos || content.find("'''") != std::string_view::npos) return line;
     char quote = '\0';
     for (size_t i = 0; i < content.size(); ++i) {
@@ -370,7 +373,7 @@ Result<DealPolicy> parse_deal_policy(std::string_view text, std::string_view pat
   if (const size_t line = find_refused_line(text); line != 0) {
     return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
                 fmt::format("'{}' line {}: no key or number of a policy has a dot, no text goes over several lines, "
-                            "and a table has a name",
+                            "a table has a name, and all is ASCII",
                             printable(path), line));
   }
   const toml::parse_result parsed = toml::parse(text);

@@ -161,6 +161,7 @@ TEST(DealPolicy, HostileTextIsBounded) {
   for (const char* const header : {"[\x01", "[ \x01]", "[[\x01]]", "[$]", "[", "[[", " [ ]", "[\xc3\xa9]"}) {
     EXPECT_NE(refusal(std::string("name = \"x\"\n") + header).find("line 2"), std::string::npos) << header;
   }
+  EXPECT_NE(refusal("renew_before_epochs = 120\xc7\xbf" "0").find("line 1: no key"), std::string::npos);
   EXPECT_NE(refusal(std::string("name = \"\x00\"", 10)).find("line 1"), std::string::npos);
 }
 
