@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #define TOML_EXCEPTIONS 0
+// toml++ 3.3 asserts of malformed text what it then refuses with a message: the message is wanted.
+#define TOML_ASSERT(expr) static_assert(true)
 #include <toml++/toml.h>
 
 #include <algorithm>
