@@ -1,6 +1,7 @@
 #include "engine/pack_batch.h"
 
 #include <fmt/format.h>
+#include <oneapi/tbb/parallel_invoke.h>
 
 #include <algorithm>
 #include <cstring>
@@ -217,18 +218,30 @@ class BatchPacker {
     const ByteSpan tree{piece.segment_roots.front().data(), piece.segment_roots.size() * kDigestBytes};
     PIECEWORK_TRY(tree_->write(tree, 0));
     receipt.tree = content_of(tree);
-    FileTableWriter file_table(attempt_.lines(), piece.file_table_bytes);
-    if (lacks_part_cids(receipt)) {
-      PIECEWORK_ASSIGN(receipt.files, file_table.finish(*files_, settings_.stop, part_cid_reader(receipt)));
-      PIECEWORK_CHECK(!lacks_part_cids(receipt));  // every part is listed as a file
-    } else {
-      PIECEWORK_ASSIGN(receipt.files, file_table.finish(*files_, settings_.stop));
-    }
-    NodesSpool spool(attempt_.spool());
-    const uint64_t first_section_bytes = car_v1_header_bytes(piece.root_cid.size());
-    PIECEWORK_ASSIGN(receipt.nodes, spool.finish(piece.spool_bytes, first_section_bytes, *nodes_, settings_.stop));
+    Status files_status;
+    Status nodes_status;
+    tbb::parallel_invoke([&] { files_status = finish_file_table(piece, receipt); },
+                         [&] { nodes_status = finish_nodes(piece, receipt.nodes); });
+    PIECEWORK_TRY(std::move(files_status));
+    PIECEWORK_TRY(std::move(nodes_status));
     if (planned_.totals.external_count > 0) PIECEWORK_TRY(list_external(receipt));
     return receipt;
+  }
+
+  Status finish_file_table(const PieceOutcome& piece, Receipt& receipt) {
+    FileTableWriter file_table(attempt_.lines(), piece.file_table_bytes);
+    std::function<Status(ByteSpan)> visit;
+    if (lacks_part_cids(receipt)) visit = part_cid_reader(receipt);
+    PIECEWORK_ASSIGN(receipt.files, file_table.finish(*files_, settings_.stop, visit));
+    PIECEWORK_CHECK(!lacks_part_cids(receipt));  // every part is listed as a file
+    return {};
+  }
+
+  Status finish_nodes(const PieceOutcome& piece, SidecarContent& content) {
+    NodesSpool spool(attempt_.spool());
+    const uint64_t first_section_bytes = car_v1_header_bytes(piece.root_cid.size());
+    PIECEWORK_ASSIGN(content, spool.finish(piece.spool_bytes, first_section_bytes, *nodes_, settings_.stop));
+    return {};
   }
 
   // In a join the digests of what stands elsewhere are known before anything is packed.

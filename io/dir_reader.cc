@@ -7,9 +7,13 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <cstring>
+#include <system_error>
+#include <thread>
 
 #include "io/errno_map.h"
 #include "kernels/base/check.h"
@@ -19,7 +23,7 @@
 namespace piecework::io {
 namespace {
 
-constexpr size_t kBufferBytes = 256 * kKiB;
+constexpr size_t kBufferBytes = 32 * kKiB;  // most directories are small
 // No file system stores longer symlinks; a made-up one (FUSE) must not make the list grow without bound.
 constexpr size_t kLinkTargetBytesMax = kMiB;
 
@@ -56,6 +60,37 @@ uint64_t key_of(std::string_view name) {
   std::array<uint8_t, 8> first{};
   std::memcpy(first.data(), name.data(), std::min(name.size(), first.size()));
   return load_be64(first.data());
+}
+
+// Slices that threads take one after the other. The first is done alone: the time it takes tells a cold disk from a
+// warm cache.
+constexpr size_t kSliceEntries = 256;
+constexpr size_t kEntriesPerThreadMin = 1024;  // a thread costs about as much as fifty entries
+constexpr unsigned kThreadsWhereSlow = 32;
+constexpr std::chrono::microseconds kSlowEntry{20};
+
+template <class Work>
+void for_slices(size_t entry_count, unsigned thread_count, const Work& work) {
+  const auto start = std::chrono::steady_clock::now();
+  const size_t first_end = std::min(entry_count, kSliceEntries);
+  work(size_t{0}, first_end);
+  if (first_end == entry_count) return;
+  const bool is_slow = std::chrono::steady_clock::now() - start > kSliceEntries * kSlowEntry;
+  const size_t useful = entry_count / (is_slow ? kSliceEntries : kEntriesPerThreadMin);
+  const size_t team = std::min<size_t>(is_slow ? kThreadsWhereSlow : thread_count, useful);
+  std::atomic<size_t> next = first_end;
+  const auto take_slices = [&] {
+    for (size_t begin = next.fetch_add(kSliceEntries); begin < entry_count; begin = next.fetch_add(kSliceEntries)) {
+      work(begin, std::min(entry_count, begin + kSliceEntries));
+    }
+  };
+  std::vector<std::thread> others;
+  try {
+    while (others.size() + 1 < team) others.emplace_back(take_slices);
+  } catch (const std::system_error&) {  // a limit on threads: those that are there do it
+  }
+  take_slices();
+  for (std::thread& other : others) other.join();
 }
 
 }  // namespace
@@ -176,7 +211,7 @@ void DirectoryListing::sort() {
 // ---- DirectoryReader ----
 
 DirectoryReader::DirectoryReader(const File& directory, DirectoryReadLimits limits)
-    : directory_(directory), limits_(limits), buffer_(kBufferBytes) {
+    : directory_(directory), limits_(limits), buffer_(std::make_unique_for_overwrite<char[]>(kBufferBytes)) {
   PIECEWORK_CHECK(limits.entry_count_max > 0 && limits.entry_count_max <= kEntryCountMax);
   ::lseek(directory.fd(), 0, SEEK_SET);
 }
@@ -198,7 +233,7 @@ Status DirectoryReader::next(DirectoryListing& listing) {
 Status DirectoryReader::fill_buffer() {
   ssize_t result = 0;
   do {
-    result = ::getdents64(directory_.fd(), buffer_.data(), buffer_.size());
+    result = ::getdents64(directory_.fd(), buffer_.get(), kBufferBytes);
   } while (result < 0 && errno == EINTR);
   if (result < 0) {
     return tl::unexpected<Error>(errno_error_of(OperationKind::kRead, errno, directory_.side(), directory_.path()));
@@ -212,7 +247,7 @@ Status DirectoryReader::fill_buffer() {
 void DirectoryReader::append_buffered(DirectoryListing& listing) {
   while (buffer_offset_bytes_ < buffer_end_bytes_ && listing.records_.size() < limits_.entry_count_max) {
     // The kernel keeps records aligned and inside the buffer.
-    const auto* raw = reinterpret_cast<const struct dirent64*>(buffer_.data() + buffer_offset_bytes_);
+    const auto* raw = reinterpret_cast<const struct dirent64*>(buffer_.get() + buffer_offset_bytes_);
     buffer_offset_bytes_ += raw->d_reclen;
     const std::string_view name(raw->d_name);
     if (name == "." || name == "..") continue;
@@ -231,20 +266,27 @@ void DirectoryReader::examine(DirectoryListing& listing) const {
   std::vector<SortKey> order(listing.records_.size());
   for (uint32_t i = 0; i < order.size(); ++i) order[i] = {listing.records_[i].stamp.inode, i};
   std::sort(order.begin(), order.end(), [](const SortKey& a, const SortKey& b) { return a.key < b.key; });
-  for (const SortKey& next : order) {
-    DirectoryListing::Record& record = listing.records_[next.record_index];
-    if (limits_.with_stat || record.kind == EntryKind::kUnknown) {
-      struct statx status;
-      const char* name = listing.names_.data() + record.name_offset;
-      if (::statx(directory_.fd(), name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &status) != 0) {
-        record.sys_errno = errno;
-        continue;
-      }
-      record.stamp = stamp_of(status);
-      record.kind = entry_kind_of_mode(status.stx_mode);  // what is there now, not what was when it was listed
-    }
-    if (limits_.with_stat && record.kind == EntryKind::kSymlink) read_link(listing, next.record_index);
+  for_slices(order.size(), limits_.thread_count, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) examine_entry(listing, order[i].record_index);
+  });
+  if (!limits_.with_stat) return;
+  for (const SortKey& next : order) {  // these append to the names, one after the other
+    const DirectoryListing::Record& record = listing.records_[next.record_index];
+    if (record.kind == EntryKind::kSymlink && record.sys_errno == 0) read_link(listing, next.record_index);
   }
+}
+
+void DirectoryReader::examine_entry(DirectoryListing& listing, size_t record_index) const {
+  DirectoryListing::Record& record = listing.records_[record_index];
+  if (!limits_.with_stat && record.kind != EntryKind::kUnknown) return;
+  struct statx status;
+  const char* name = listing.names_.data() + record.name_offset;
+  if (::statx(directory_.fd(), name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &status) != 0) {
+    record.sys_errno = errno;
+    return;
+  }
+  record.stamp = stamp_of(status);
+  record.kind = entry_kind_of_mode(status.stx_mode);  // what is there now, not what was when it was listed
 }
 
 void DirectoryReader::read_link(DirectoryListing& listing, size_t record_index) const {
@@ -271,9 +313,9 @@ void DirectoryReader::read_link(DirectoryListing& listing, size_t record_index) 
   }
 }
 
-Result<DirectoryListing> read_directory(const File& directory) {
+Result<DirectoryListing> read_directory(const File& directory, unsigned thread_count) {
   DirectoryListing listing;
-  PIECEWORK_TRY(DirectoryReader(directory).next(listing));
+  PIECEWORK_TRY(DirectoryReader(directory, {.thread_count = thread_count}).next(listing));
   return listing;
 }
 

@@ -1,7 +1,8 @@
 // Reads one directory: names, kinds, sizes and times, sorted by the bytes of the name.
 //
 // Nothing but the directory itself is opened: an entry's kind comes from getdents64(2), the rest from statx(2), a
-// symlink's target from readlinkat(2). Walking a tree is the caller's loop, with its own stack. Entries that vanish or
+// symlink's target from readlinkat(2). A large listing is examined by several threads, a slow one by many: a cold disk
+// then has as many inodes under way. Walking a tree is the caller's loop, with its own stack. Entries that vanish or
 // cannot be examined in between are reported as they stand in the list and end nothing.
 //
 // A listing keeps 80 bytes and the name per entry; a directory too large for the caller's memory is read in
@@ -9,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -77,6 +79,7 @@ inline constexpr uint64_t kEntryCountMax = uint64_t{1} << 30;
 struct DirectoryReadLimits {
   uint64_t entry_count_max = kEntryCountMax;  // entries per listing; 1 to kEntryCountMax
   bool with_stat = true;                      // false: names and kinds only; stamps stay zero
+  unsigned thread_count = 1;                  // that examine a large listing while inodes are in the cache
 };
 
 // Thread-compatible. "." and ".." are left out.
@@ -93,17 +96,18 @@ class DirectoryReader {
   Status fill_buffer();
   void append_buffered(DirectoryListing& listing);
   void examine(DirectoryListing& listing) const;
+  void examine_entry(DirectoryListing& listing, size_t record_index) const;
   void read_link(DirectoryListing& listing, size_t record_index) const;
 
   const File& directory_;
   DirectoryReadLimits limits_;
-  std::vector<char> buffer_;
+  std::unique_ptr<char[]> buffer_;
   size_t buffer_offset_bytes_ = 0;
   size_t buffer_end_bytes_ = 0;
   bool at_end_ = false;
 };
 
 // The whole directory at once.
-Result<DirectoryListing> read_directory(const File& directory);
+Result<DirectoryListing> read_directory(const File& directory, unsigned thread_count = 1);
 
 }  // namespace piecework::io

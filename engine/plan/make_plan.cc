@@ -121,6 +121,7 @@ Result<PlanSummary> make_plan(const SourceSet& sources, const PlanRequest& reque
   }
   PageSource pages(request.scratch_path, request.memory_bytes / kPagesShare);
   ScanOptions scan;
+  scan.thread_count = request.thread_count;
   scan.pages = &pages;
   scan.include_hidden = request.options.include_hidden;
   scan.on_error = request.on_source_error;

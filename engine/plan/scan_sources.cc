@@ -5,12 +5,16 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <optional>
 
+#include "engine/plan/listing_ahead.h"
 #include "io/dir_reader.h"
 
 namespace piecework::engine {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 // Descriptors of directories above this distance from the deepest one are closed and opened again when needed.
 constexpr size_t kOpenDirectoriesMax = 128;
@@ -18,9 +22,8 @@ constexpr size_t kSymlinkTargetBytesMax = 64 * 1024;
 
 // A directory being walked.
 struct Level {
-  std::optional<io::File> directory;
-  io::DirectoryListing listing;
-  size_t next_entry = 0;
+  ListedDirectory listed;  // without `directory` where that was closed, see kOpenDirectoriesMax
+  size_t next_entry = 0;   // the one after that at hand
   EntryIndex index = 0;
   size_t path_bytes = 0;    // of tree_path_ up to this directory
   size_t source_bytes = 0;  // of source_path_
@@ -29,7 +32,11 @@ struct Level {
 class Walker {
  public:
   Walker(const SourceSet& sources, const ScanOptions& options)
-      : sources_(sources), options_(options), may_read_everything_(geteuid() == 0), inventory_(options.pages) {}
+      : sources_(sources),
+        options_(options),
+        may_read_everything_(geteuid() == 0),
+        inventory_(options.pages),
+        ahead_(options.thread_count, options.include_hidden) {}
 
   Result<Inventory> run() {
     inventory_.sources = sources_.sources();
@@ -76,41 +83,61 @@ class Walker {
     Level level;
     level.path_bytes = tree_path_.size();
     level.source_bytes = source_path_.size();
-    const Status opened = open_level(level);
-    if (!opened) return skip_or_fail(opened.error());
-    PIECEWORK_ASSIGN(const io::FileStamp stamp, level.directory->stamp());
-    const std::pair<uint64_t, uint64_t> identity{stamp.device, stamp.inode};
-    const auto& excluded = options_.excluded_directories;
-    if (std::find(excluded.begin(), excluded.end(), identity) != excluded.end()) {
+    const Clock::time_point begin = Clock::now();
+    std::optional<ListedDirectory> read_ahead;
+    if (!levels_.empty()) read_ahead = ahead_.take(levels_.back().listed, levels_.back().next_entry - 1);
+    if (read_ahead) {
+      level.listed = std::move(*read_ahead);
+    } else {
+      const Status opened = open_level(level);
+      if (!opened) return skip_or_fail(opened.error());
+    }
+    PIECEWORK_ASSIGN(const io::FileStamp stamp, level.listed.directory->stamp());
+    if (is_excluded(stamp)) {
       if (levels_.empty()) {
+        const std::string path = printable(level.listed.directory->path());
         return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
-                    fmt::format("source '{}' is the output directory itself", printable(level.directory->path())));
+                    fmt::format("source '{}' is the output directory itself", path));
       }
       return skip("output directory");
     }
-    auto listing = io::read_directory(*level.directory);
-    if (!listing) return skip_or_fail(listing.error());
-    level.listing = std::move(*listing);
+    if (!read_ahead) {
+      auto listing = io::read_directory(*level.listed.directory, options_.thread_count);
+      if (!listing) return skip_or_fail(listing.error());
+      level.listed.listing = std::move(*listing);
+    }
+    ahead_.note_wait(Clock::now() - begin, level.listed.listing.entry_count());
     level.index = inventory_.open_directory(name);
-    if (levels_.size() >= kOpenDirectoriesMax) levels_[levels_.size() - kOpenDirectoriesMax].directory.reset();
+    if (levels_.size() >= kOpenDirectoriesMax) levels_[levels_.size() - kOpenDirectoriesMax].listed.directory.reset();
     levels_.push_back(std::move(level));
     return {};
   }
 
+  bool is_excluded(const io::FileStamp& stamp) const {
+    const std::pair<uint64_t, uint64_t> identity{stamp.device, stamp.inode};
+    const auto& excluded = options_.excluded_directories;
+    return std::find(excluded.begin(), excluded.end(), identity) != excluded.end();
+  }
+
   // Beneath the parent where that is open, else from the source's directory.
   Status open_level(Level& level) {
-    const bool parent_open = !levels_.empty() && levels_.back().directory.has_value();
-    const io::File& base = parent_open ? *levels_.back().directory : sources_.directory(source_);
+    if (!levels_.empty()) {
+      level.listed.place = levels_.back().listed.place;
+      level.listed.place.push_back(static_cast<uint32_t>(levels_.back().next_entry - 1));
+    }
+    const bool parent_open = !levels_.empty() && levels_.back().listed.directory != nullptr;
+    const io::File& base = parent_open ? *levels_.back().listed.directory : sources_.directory(source_);
     const size_t skip_bytes = parent_open ? levels_.back().source_bytes : 0;
     std::string_view below = std::string_view(source_path_).substr(0, level.source_bytes).substr(skip_bytes);
     if (!below.empty() && below.front() == '/') below.remove_prefix(1);
-    PIECEWORK_ASSIGN(level.directory, io::open_beneath(base, below.empty() ? "." : below, io::kOpenDirectory));
+    PIECEWORK_ASSIGN(io::File directory, io::open_beneath(base, below.empty() ? "." : below, io::kOpenDirectory));
+    level.listed.directory = std::make_shared<const io::File>(std::move(directory));
     return {};
   }
 
   Status step() {
     Level& level = levels_.back();
-    if (level.next_entry == level.listing.entry_count()) {
+    if (level.next_entry == level.listed.listing.entry_count()) {
       inventory_.close_directory(level.index);
       levels_.pop_back();
       PIECEWORK_TRY(inventory_.status());
@@ -120,7 +147,7 @@ class Walker {
       }
       return {};
     }
-    const io::DirectoryEntry entry = level.listing.entry(level.next_entry++);
+    const io::DirectoryEntry entry = level.listed.listing.entry(level.next_entry++);
     tree_path_.resize(level.path_bytes);
     source_path_.resize(level.source_bytes);
     append_component(tree_path_, entry.name);
@@ -194,9 +221,9 @@ class Walker {
 
   bool readable(const io::DirectoryEntry& entry) const {
     const Level& level = levels_.back();
-    if (!level.directory.has_value()) return true;  // found out when it is opened
+    if (level.listed.directory == nullptr) return true;  // found out when it is opened
     const std::string name(entry.name);
-    return faccessat(level.directory->fd(), name.c_str(), R_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) == 0 ||
+    return faccessat(level.listed.directory->fd(), name.c_str(), R_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) == 0 ||
            errno != EACCES;
   }
 
@@ -232,6 +259,7 @@ class Walker {
   const bool may_read_everything_;
   Inventory inventory_;
   size_t source_ = 0;
+  ListingAhead ahead_;
   std::vector<Level> levels_;
   std::string tree_path_;    // of the entry at hand, in the packed tree
   std::string source_path_;  // the same below the source's directory

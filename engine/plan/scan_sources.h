@@ -1,4 +1,5 @@
-// Walks the sources into an inventory: deterministic, one directory open at a time, nothing but directories opened.
+// Walks the sources into an inventory: deterministic, nothing but directories opened. Lists are read ahead of the walk
+// (engine/plan/listing_ahead.h), and large ones by several threads.
 #pragma once
 
 #include <atomic>
@@ -20,6 +21,7 @@ struct ScanOptions {
   std::vector<std::pair<uint64_t, uint64_t>> excluded_directories;
   // Paths in the packed tree that are left out, sorted: items whose reading failed earlier, with the reason.
   std::vector<SkippedItem> excluded_items;
+  unsigned thread_count = 1;    // while lists are in the page cache; slow disks get more
   PageSource* pages = nullptr;  // of the inventory
   const std::atomic<bool>* stop = nullptr;
   std::atomic<uint64_t>* entries_seen = nullptr;

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <filesystem>
 #include <set>
 #include <string>
 #include <vector>
@@ -168,6 +169,30 @@ TEST_F(DirReaderTest, SeveralListingsHoldEveryEntryOnce) {
   DirectoryReader again(directory);  // from the beginning
   ASSERT_TRUE(again.next(listing));
   EXPECT_EQ(listing.entry_count(), 100u);
+}
+
+TEST_F(DirReaderTest, SeveralThreadsSeeWhatOneSees) {
+  for (int i = 0; i < 5000; ++i) {
+    const std::filesystem::path path = temp_ / ("entry-" + std::to_string(i * 7919 % 5000));
+    if (i % 50 == 0) {
+      ASSERT_EQ(::symlink(("target-" + std::to_string(i)).c_str(), path.c_str()), 0);
+    } else {
+      write_file(path, std::string(static_cast<size_t>(i % 11), 'x'));
+    }
+  }
+  const File directory = root();
+  const Result<DirectoryListing> one = read_directory(directory, 1);
+  const Result<DirectoryListing> several = read_directory(directory, 4);
+  ASSERT_TRUE(one);
+  ASSERT_TRUE(several);
+  ASSERT_EQ(several->entry_count(), 5000u);
+  ASSERT_EQ(one->entry_count(), 5000u);
+  for (size_t i = 0; i < 5000; ++i) {
+    EXPECT_EQ(several->entry(i).name, one->entry(i).name);
+    EXPECT_EQ(several->entry(i).kind, one->entry(i).kind);
+    EXPECT_EQ(several->entry(i).link_target, one->entry(i).link_target);
+    EXPECT_EQ(several->entry(i).stamp, one->entry(i).stamp);
+  }
 }
 
 TEST_F(DirReaderTest, WithoutStatNamesAndKindsOnly) {

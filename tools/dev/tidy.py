@@ -36,7 +36,7 @@ OWN_FOLDERS = ("kernels/", "io/", "engine/", "tools/", "tests/", "bench/")
 # replaced in one sitting. Tests and benches may name any.
 CONFINED_INCLUDES = [
     ("oneTBB", re.compile(r"<(tbb|oneapi/tbb)[/.]"),
-     ("engine/piece/piece_pipeline.cc", "engine/pack_job.cc", "engine/plan/file_pass.cc",
+     ("engine/piece/piece_pipeline.cc", "engine/pack_batch.cc", "engine/pack_job.cc", "engine/plan/file_pass.cc",
       "engine/restore/verify.cc", "engine/restore/restore_tree.cc", "engine/piece/commp.cc", "engine/task_order.h")),
     ("liburing", re.compile(r"<liburing"), ("io/uring_backend.cc",)),
     ("libmicrohttpd", re.compile(r"<microhttpd"), ("io/http_server.cc",)),
