@@ -89,7 +89,13 @@ std::optional<ListedDirectory> ListingAhead::take(ListedDirectory& parent, size_
     queue_.erase(asked->place);
     return std::nullopt;
   }
-  list_is_there_.wait(lock, [&] { return asked->state == Asked::State::kDone; });
+  while (asked->state != Asked::State::kDone) {
+    if (queue_.empty()) {
+      list_is_there_.wait(lock);
+    } else {  // the walk is a worker too
+      read_first(lock);
+    }
+  }
   return std::move(asked->result);
 }
 
@@ -134,19 +140,23 @@ void ListingAhead::work() {
   for (;;) {
     work_is_there_.wait(lock, [&] { return is_over_ || !queue_.empty(); });
     if (is_over_) return;
-    const auto first = queue_.begin();
-    const std::shared_ptr<Asked> asked = first->second.lock();
-    queue_.erase(first);
-    if (!asked) continue;
-    asked->state = Asked::State::kRunning;
-    lock.unlock();
-    std::optional<ListedDirectory> result = asked->read();
-    lock.lock();
-    if (result) ask_below(*result, kAskedByWorker);
-    asked->result = std::move(result);
-    asked->state = Asked::State::kDone;
-    list_is_there_.notify_all();
+    read_first(lock);
   }
+}
+
+void ListingAhead::read_first(std::unique_lock<std::mutex>& lock) {
+  const auto first = queue_.begin();
+  const std::shared_ptr<Asked> asked = first->second.lock();
+  queue_.erase(first);
+  if (!asked) return;
+  asked->state = Asked::State::kRunning;
+  lock.unlock();
+  std::optional<ListedDirectory> result = asked->read();
+  lock.lock();
+  if (result) ask_below(*result, kAskedByWorker);
+  asked->result = std::move(result);
+  asked->state = Asked::State::kDone;
+  list_is_there_.notify_all();
 }
 
 }  // namespace piecework::engine

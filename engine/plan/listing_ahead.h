@@ -48,8 +48,8 @@ class ListingAhead {
   ListingAhead(const ListingAhead&) = delete;
   ListingAhead& operator=(const ListingAhead&) = delete;
 
-  // The directory at `entry_index` of `parent`, where it was read ahead; none: to be read by the caller. Waits where a
-  // thread is about to finish it. Asks for what follows in `parent`.
+  // The directory at `entry_index` of `parent`, where it was read ahead; none: to be read by the caller. Where a thread is
+  // at it, reads others meanwhile. Asks for what follows in `parent`.
   std::optional<ListedDirectory> take(ListedDirectory& parent, size_t entry_index);
 
   // Told how long the walk itself took, or waited, for a list: slow disks get more threads.
@@ -61,6 +61,8 @@ class ListingAhead {
   void ask_below(ListedDirectory& parent, size_t asked_max);  // REQUIRES: mutex_ is held
   void grow(size_t worker_count);
   void work();
+  // Reads the first directory of the queue, unlocked meanwhile. REQUIRES: `lock` holds mutex_; the queue is not empty.
+  void read_first(std::unique_lock<std::mutex>& lock);
 
   const bool include_hidden_;
   const size_t worker_count_min_;
