@@ -1,8 +1,5 @@
 // CARs as a store: whatever the file holds, the scan by heads accepts what a reader of every byte accepts, and every
 // CID that this reader sees is found at its first place, with an index in memory and with a spilled one.
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <map>
 #include <optional>
 #include <string>
@@ -13,6 +10,7 @@
 #include "engine/store/car_store.h"
 #include "io/car_reader.h"
 #include "kernels/base/check.h"
+#include "tests/fuzz/memory_file.h"
 
 namespace piecework {
 namespace {
@@ -61,16 +59,9 @@ std::optional<Contents> read_slowly(ByteSpan car) {
   }
 }
 
-io::File memory_file(ByteSpan bytes) {
-  const int descriptor = memfd_create("fuzz", MFD_CLOEXEC);
-  PIECEWORK_CHECK(descriptor >= 0);
-  PIECEWORK_CHECK(write(descriptor, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
-  return io::File(io::UniqueFd(descriptor), "fuzz.car", ErrorSide::kSource);
-}
-
 void check_store(ByteSpan car, const std::optional<Contents>& expected, uint64_t index_memory_bytes) {
   std::vector<engine::CarInput> inputs;
-  inputs.push_back({"fuzz.car", memory_file(car)});
+  inputs.push_back({"fuzz.car", memory_file(car, "fuzz.car")});
   const Result<std::unique_ptr<engine::CarStore>> store = engine::CarStore::open(
       std::move(inputs), {.scratch_directory = "/dev/shm", .index_memory_bytes = index_memory_bytes});
   PIECEWORK_CHECK(store.has_value() == expected.has_value());
