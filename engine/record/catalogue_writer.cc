@@ -23,7 +23,7 @@ Result<std::unique_ptr<CatalogueWriter>> CatalogueWriter::open(const std::string
 // A catalogue that has a piece keeps it, so that one look tells. Rows of a bulk load refer to what the same load has
 // just made; `catalogue check` looks at every one.
 Status CatalogueWriter::begin() {
-  PIECEWORK_TRY(database_.execute("PRAGMA cache_size=-131072; PRAGMA threads=2; PRAGMA foreign_keys=OFF; "
+  PIECEWORK_TRY(database_.execute("PRAGMA cache_size=-65536; PRAGMA threads=2; PRAGMA foreign_keys=OFF; "
                                   "BEGIN IMMEDIATE"));
   {
     PIECEWORK_ASSIGN(Statement any, database_.prepare("SELECT 1 FROM pieces LIMIT 1"));
@@ -181,7 +181,11 @@ Status CatalogueWriter::add_batch_rows(const Receipt& receipt, uint64_t batch_id
 
 Status CatalogueWriter::commit() {
   statements_.reset();
-  if (is_bulk_) PIECEWORK_TRY(create_catalogue_indexes(database_));
+  if (is_bulk_) {
+    // Each thread that sorts takes as much as the cache may.
+    PIECEWORK_TRY(database_.execute("PRAGMA shrink_memory; PRAGMA cache_size=-24576"));
+    PIECEWORK_TRY(create_catalogue_indexes(database_));
+  }
   PIECEWORK_TRY(database_.execute("COMMIT"));
   // The log goes back into the file, so that readers need not write beside it.
   return database_.close();
