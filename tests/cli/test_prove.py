@@ -28,9 +28,8 @@ V0 = ("--profile", "unixfs-v0-2015", *V1)
 def says_yes(proof, data):
     """What the second checker says; what it fails with otherwise is a failure of the test."""
     try:
-        check_proof.Check(proof, data).run()
-        return True
-    except (check_proof.No, OSError, LookupError, TypeError, ValueError):
+        return bool(check_proof.Check(proof, data).lines)
+    except (OSError, LookupError, TypeError, ValueError, OverflowError, RecursionError):
         return False
 
 
