@@ -75,7 +75,8 @@ class ProofWriter {
   std::vector<uint8_t> bytes_;
 };
 
-// What it returns points into the proof. Memory grows with the proof only. Errors: kCorrupt (source). Thread-compatible.
+// What it returns points into the proof. Memory grows with the proof only. Errors: kCorrupt (source).
+// Thread-compatible.
 class ProofReader {
  public:
   // Checks the seal and the first bytes.

@@ -110,7 +110,10 @@ Status ProofWalk::follow(const ProofStep& step, const ProofNode& node, uint64_t 
                 fmt::format("{}: no link {} of a directory", step.cid.text(), link));
   }
   const ProofChild& child = node.children[static_cast<size_t>(link)];
-  ProofStep next{.cid = Cid(child.cid), .path = step.path, .route_index = step.route_index + 1, .depth = step.depth + 1};
+  ProofStep next{.cid = Cid(child.cid),
+                 .path = step.path,
+                 .route_index = step.route_index + 1,
+                 .depth = step.depth + 1};
   const std::string_view name = entry_name(node, child);
   if (node.kind == ProofNodeKind::kHamtShard && name.empty()) {
     if (is_last) return corrupt(step, "the route ends inside a directory");  // what is below is not all of it

@@ -49,7 +49,8 @@ class ProofWalkClient {
   virtual ~ProofWalkClient() = default;
   // Takes or makes the record of a visit. What the node points into stays until the next call.
   virtual Result<ProofNode> visit(const ProofStep& step) = 0;
-  // An entry that stands in the data, before what is below it. `names`: from the claim's root to the item, if it is one.
+  // An entry that stands in the data, before what is below it. `names`: from the claim's root to it, where it is
+  // the item.
   virtual Status accept_entry(const ProofStep& step, const ProofNode& node, const std::vector<std::string>& names) = 0;
 };
 

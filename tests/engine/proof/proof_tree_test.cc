@@ -112,7 +112,7 @@ TEST(ProofTreeTest, TakesFewHashesOfTheLargestPiece) {
                                   return Status();
                                 }};
   ASSERT_TRUE(visit_rest(59, kPayloadBytesMax, beside).has_value());
-  EXPECT_EQ(count, 54u);  // one a level between the first group and the last
+  EXPECT_EQ(count, 2u * 54);  // one a level on the way up from the first group, and on that down to the last
 }
 
 }  // namespace
