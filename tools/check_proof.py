@@ -83,17 +83,17 @@ class Check:
         _need(sorted(roots) == sorted({cid for cid, _ in claims}) if roots else claims[0][1] == claims[1:], "bad roots")
         _need(cids and all(a < b for many in (claims, cids) for a, b in zip(many, many[1:])), "out of order")
         _need([*map(len, {path[:self.depth] for _, path in items})] == [self.depth], "items at several places")
-        _need(not self.sections and not stream.read(), "more in it than is needed")
-        _need(len(self.counts) == 1 + sum(self.counts.values()), "the data has more than the proof")
-        named = [(b"\x01\x70" + cid if cid[:1] == b"\x12" else cid, ascii(b"/".join(path))[1:]) for cid, path in items]
+        _need(not self.sections and not stream.read() and len(self.counts) == 1 + sum(self.counts.values()), "too much")
+        place = f" from byte {self.begin} up to {self.end}" if self.length else ""
+        named = [(b"\x01\x70" + cid if cid[0] == 0x12 else cid, f"{b'/'.join(path)!a}{place}") for cid, path in items]
         self.lines = ["b" + base64.b32encode(cid).decode().lower().rstrip("=") + " " + what
-                      for cid, what in named + [(cid, "") for cid in cids]]
+                      for cid, what in named + [(cid, "is a piece") for cid in cids]]
 
     def _walk(self, cid, path, at, size, above, route):  # on a route by one link, then everywhere; returns the item
         full = os.path.join(self.root, *path[self.depth:])
         kind, content, links = self._take_block(cid, full, at)
         is_directory, total = kind in (DIRECTORY, SHARD), len(content) + sum(length for *_, length in links)
-        _need(above in {0, kind} - {DIRECTORY} and (above != FILE or total == size), "not what is said above it")
+        _need(above in {0, kind} - {DIRECTORY, SYMLINK} and (above != FILE or total == size), "not as above")
         _need(not route or is_directory and (len(route) > 1 or links[route[0]][0]), "no entry of a directory")
         if not above and (not route or len(path) >= self.depth):
             _need(not self.length or kind in (FILE, OTHER) and self.end <= total, "no such range")

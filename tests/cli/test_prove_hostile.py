@@ -169,7 +169,7 @@ class Hostile(harness.TestCase):
         first = places[0]
         for change in (change_piece(places=places[1:]), change_piece(places=[*places, places[-1]]),
                        change_piece(places=[(first[0], first[1], 9), *places[1:]]),
-                       change_piece(places=[(first[0], first[1], places[1][2]), (*places[1][:2], first[2]), *places[2:]]),
+                       change_piece(places=[(*first[:2], places[1][2]), (*places[1][:2], first[2]), *places[2:]]),
                        change_piece(places=[(first[0] + 1, first[1], first[2]), *places[1:]]),
                        change_piece(places=[*places[:-1], (len(self.piece.payload) - 3, places[-1][1], places[-1][2])]),
                        change_piece(root=bytes(32)), change_piece(payload=len(self.piece.payload) + 1),
@@ -269,6 +269,14 @@ class Hostile(harness.TestCase):
                            ("a part that is a directory", lying((self.b, size), (self.sub, 0)))):
             root = self.make.directory([(b"f", file)])
             self.ask(self.proof(0, root=root, piece=self.pack(root)), False, what)
+        link = self.make.symlink(b"b")
+        more = self.make.node(dag.pb_number(1, 4) + dag.pb_bytes(2, b"a") + dag.pb_number(4, 1), [(b"", link)])
+        root = self.make.directory([(b"l", more)])
+        self.data.unlink()
+        os.symlink("a", self.data)
+        self.ask(self.proof(0, root=root, piece=self.pack(root)), False, "a symlink with a part")
+        self.data.unlink()
+        self.put_data(self.content["b"])
         for what, links in (("a name twice", [(b"a", self.b), (b"a", self.b)]), ("no name", [(b"", self.b)]),
                             ("a name above", [(b"..", self.b)]), ("a slash", [(b"x/y", self.b)])):
             root = self.make.directory(links)
@@ -293,6 +301,15 @@ class Hostile(harness.TestCase):
         proof.claims, proof.records = [(cid, [])], [(self.make.blocks[cid], 0, b"")] * 100
         self.put_data(b"")
         self.ask(proof, False, "2^60 parts")
+
+    def test_longer_encodings(self):
+        self.put_data(self.content["b"])
+        proof = self.proof(1).encode()[:-8]
+        self.assertEqual(proof[8:11], b"\1\0\1")  # depth, length, number of claims
+        for at in range(8, 11):
+            for longer in (b"\x80\x00", b"\x80\x80\x00"):
+                changed = proof[:at] + bytes([proof[at] | 0x80]) + longer[1:] + proof[at + 1:]
+                self.ask(changed + hashlib.sha256(changed).digest()[:8], False, (at, longer))
 
     def test_every_byte_counts(self):
         self.data.mkdir()
