@@ -269,6 +269,25 @@ class Hostile(harness.TestCase):
                            ("a part that is a directory", lying((self.b, size), (self.sub, 0)))):
             root = self.make.directory([(b"f", file)])
             self.ask(self.proof(0, root=root, piece=self.pack(root)), False, what)
+        content = dag.pb_bytes(2, self.content["b"]) + dag.pb_number(3, size)
+        for what, message in (("another type", dag.pb_number(1, 6)), ("two types", dag.pb_number(1, 2) * 2),
+                              ("no type", b""), ("a size of no part", dag.pb_number(1, 2) + dag.pb_number(4, 0)),
+                              ("two contents", dag.pb_number(1, 2) + dag.pb_bytes(2, b"x"))):
+            block = self.make.node(message + content)
+            root = self.make.directory([(b"f", block)])
+            proof = self.proof(0, root=root, piece=self.pack(root))
+            self.ask(proof, False, what + ", as a block")
+            at = self.make.blocks[block].index(self.content["b"])
+            proof.records[1] = (self.make.blocks[block][:at], size, self.make.blocks[block][at + size:])
+            self.ask(proof, False, what)
+        whole = self.make.node(dag.pb_number(1, 2) + content)
+        more = self.make.put(self.make.blocks[whole] + dag.pb_number(3, 0))
+        for block, is_right in ((whole, True), (more, False)):
+            root = self.make.directory([(b"f", block)])
+            proof = self.proof(0, root=root, piece=self.pack(root))
+            at = self.make.blocks[block].index(self.content["b"])
+            proof.records[1] = (self.make.blocks[block][:at], size, self.make.blocks[block][at + size:])
+            self.ask(proof, is_right, "a field behind Data")
         link = self.make.symlink(b"b")
         more = self.make.node(dag.pb_number(1, 4) + dag.pb_bytes(2, b"a") + dag.pb_number(4, 1), [(b"", link)])
         root = self.make.directory([(b"l", more)])
