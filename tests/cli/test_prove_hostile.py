@@ -111,17 +111,22 @@ class Hostile(harness.TestCase):
         shard = dag.pb_number(1, 5) + dag.pb_bytes(2, b"\x03") + dag.pb_number(5, 0x22) + dag.pb_number(6, 256)
         inner = self.make.node(shard, [(b"00x", self.b), (b"01y", self.b)])
         outer = self.make.node(shard, [(b"00", inner), (b"01z", self.b)])
-        root = self.make.directory([(b"d", outer)])
-        piece = self.pack(root)
+        above = self.make.directory([(b"d", outer)])
+        piece = self.pack(above)
         names = {name: self.content["b"] for name in "xyz"}
         self.put_data(names)
-        self.ask(self.proof(0, root=root, piece=piece), True, "all")
+        self.ask(self.proof(0, root=above, piece=piece), True, "all")
         self.put_data({"x": names["x"], "y": names["y"]})
         for depth in (1, 2):
-            self.ask(self.proof(0, 0, root=root, piece=piece, depth=depth), False, f"the inner shard, {depth}")
+            self.ask(self.proof(0, 0, root=above, piece=piece, depth=depth), False, f"the inner shard, {depth}")
+        part = self.make.directory([(b"x", self.b), (b"y", self.b)])
+        for inside, is_right in ((inner, True), (part, False)):
+            root = self.make.node(shard, [(b"00", inside), (b"01z", self.b)])
+            self.put_data(names)
+            self.ask(self.proof(root=root, piece=self.pack(root)), is_right, "a directory in the place of a shard")
         shutil.rmtree(self.data)
         self.put_data(names["y"])
-        self.ask(self.proof(0, 0, 1, root=root, piece=piece, depth=2), True, "an entry of it")
+        self.ask(self.proof(0, 0, 1, root=above, piece=piece, depth=2), True, "an entry of it")
 
     def test_other_records(self):
         self.put_data(self.content["a"])
@@ -257,18 +262,31 @@ class Hostile(harness.TestCase):
         self.put_data({"c": b""})
         self.ask(self.proof(2, length=1), False, "of a directory")
 
+    def ask_file(self, file, is_right, what):
+        root = self.make.directory([(b"f", file)])
+        self.ask(self.proof(0, root=root, piece=self.pack(root)), is_right, what)
+
+    def test_parts_that_lie(self):
+        size, empty = len(self.content["b"]), self.make.directory([])
+        for what, more, *parts in (("a longer part", b"", (self.b, size - 1)),
+                                   ("a shorter one", b"x", (self.b, size + 1)),
+                                   ("an empty one with content", b"", (self.b, size), (self.c, 0)),
+                                   ("one that is a directory", b"", (self.b, size), (empty, 0))):
+            self.put_data(self.content["b"] + more)
+            self.ask_file(self.make.file(parts), False, what)
+        self.put_data(self.content["b"])
+        self.ask_file(self.make.file([(self.b, size), (self.make.raw(b""), 0)]), True, "an empty part")
+
+    def test_an_inline_block_is_in_no_piece(self):
+        cid = b"\x01\x55\0" + bytes([len(self.content["b"])]) + self.content["b"]
+        self.put_data(self.content["b"])
+        proof = proofs.Proof({cid: self.content["b"]})
+        proof.add_item(cid, [])
+        self.ask(proof, False)
+
     def test_blocks_that_lie(self):
-        def lying(*parts):
-            sizes = b"".join(dag.pb_number(4, size) for _, size in parts)
-            total = dag.pb_number(3, sum(size for _, size in parts))
-            return self.make.node(dag.pb_number(1, 2) + total + sizes, [(b"", cid) for cid, _ in parts])
         self.put_data(self.content["b"])
         size = len(self.content["b"])
-        for what, file in (("a part that is longer", lying((self.b, size - 1))),
-                           ("an empty part with content", lying((self.b, size), (self.c, 0))),
-                           ("a part that is a directory", lying((self.b, size), (self.sub, 0)))):
-            root = self.make.directory([(b"f", file)])
-            self.ask(self.proof(0, root=root, piece=self.pack(root)), False, what)
         content = dag.pb_bytes(2, self.content["b"]) + dag.pb_number(3, size)
         for what, message in (("another type", dag.pb_number(1, 6)), ("two types", dag.pb_number(1, 2) * 2),
                               ("no type", b""), ("a size of no part", dag.pb_number(1, 2) + dag.pb_number(4, 0)),
