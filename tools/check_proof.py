@@ -84,8 +84,9 @@ class Check:
         _need(cids and all(a < b for many in (claims, cids) for a, b in zip(many, many[1:])), "out of order")
         _need([*map(len, {path[:self.depth] for _, path in items})] == [self.depth], "items at several places")
         _need(not self.sections and not stream.read() and len(self.counts) == 1 + sum(self.counts.values()), "too much")
-        place = f" from byte {self.begin} up to {self.end}" if self.length else ""
-        named = [(b"\x01\x70" + cid if cid[0] == 0x12 else cid, f"{b'/'.join(path)!a}{place}") for cid, path in items]
+        place = f", bytes {self.begin} up to {self.end}" if self.length else ""
+        named = [(b"\x01\x70" + cid if cid[0] == 0x12 else cid, f"is {b'/'.join(path)!a} below {root.hex()}{place}")
+                 for (root, _), (cid, path) in zip(claims, items)]
         self.lines = ["b" + base64.b32encode(cid).decode().lower().rstrip("=") + " " + what
                       for cid, what in named + [(cid, "is a piece") for cid in cids]]
 
@@ -129,8 +130,7 @@ class Check:
             self.sections.setdefault((cid, hashlib.sha256(block).digest()), section)
         kind, start, size, links = _decode(codec, block)
         taken = min(at + size, self.end) - begin if kind in (FILE, OTHER) else 0
-        split = (start + begin - at, taken) if taken > 0 else (len(block), 0)
-        _need((len(before), count) == split, "other bytes of the data than the content")
+        _need((len(before), count) == ((start + begin - at, taken) if taken > 0 else (len(block), 0)), "another split")
         return kind, block[start:start + size], links
 
     def _check_piece(self):  # its CID and its CAR's root, from the places of sections and what lies beside them

@@ -155,12 +155,23 @@ class Hostile(harness.TestCase):
 
         def swaps_two(proof):
             proof.records[3:5] = proof.records[4], proof.records[3]
-
-        def is_too_large(proof):
-            proof.records[2] = (b"", (32 << 20) + 1, b"")
         for change in (leaves_a_part_out, has_one_more, has_the_content_itself, splits_the_content, has_its_end,
-                       takes_framing_behind_no_data, is_another_block, swaps_two, is_too_large):
+                       takes_framing_behind_no_data, is_another_block, swaps_two):
             self.refuse(change, 0)
+
+    def test_a_block_that_is_too_large_is_not_read(self):
+        self.data.touch()
+        os.truncate(self.data, 1 << 40)
+        proof = self.proof(1)
+        too_large = ("a block of over", "a bad block")
+        for size, reason in ((32 << 20, ("digest", "another block")), ((32 << 20) + 1, too_large),
+                             ((1 << 63) - 1, too_large)):
+            proof.records[1] = (b"", size, b"")
+            (self.temp / "proof").write_bytes(proof.encode())
+            finished = self.check(harness.run("check-proof", self.temp / "proof", "--data", self.data), 65)
+            self.assertIn(reason[0], finished.err.decode())
+            with self.assertRaisesRegex(ValueError, reason[1]):
+                proofs.check_proof.Check(proof.encode(), self.data)
 
     def test_other_places_in_the_piece(self):
         self.put_data(self.content["a"])
@@ -298,6 +309,9 @@ class Hostile(harness.TestCase):
             at = self.make.blocks[block].index(self.content["b"])
             proof.records[1] = (self.make.blocks[block][:at], size, self.make.blocks[block][at + size:])
             self.ask(proof, False, what)
+        cid = b"\2" + self.b[1:]
+        self.make.blocks[cid] = self.content["b"]
+        self.ask_file(cid, False, "a CID of version 2")
         whole = self.make.node(dag.pb_number(1, 2) + content)
         more = self.make.put(self.make.blocks[whole] + dag.pb_number(3, 0))
         for block, is_right in ((whole, True), (more, False)):
@@ -352,11 +366,11 @@ class Hostile(harness.TestCase):
         self.data.mkdir()
         self.put_data({"c": self.content["c"], "link": ("symlink", "../a")})
         proof = self.proof(2).encode()
-        for at in range(len(proof) - 8):
-            changed = proof[:at] + bytes([proof[at] ^ 1 << at % 8]) + proof[at + 1:-8]
-            self.assertFalse(proofs.says_yes(changed + proof[-8:], self.data), at)
-            changed += hashlib.sha256(changed).digest()[:8]
+        for at in range(len(proof)):
+            changed = proof[:at] + bytes([proof[at] ^ 1 << at % 8]) + proof[at + 1:]
             self.assertFalse(proofs.says_yes(changed, self.data), at)
+            changed = changed[:-8] + hashlib.sha256(changed[:-8]).digest()[:8]
+            self.assertEqual(proofs.says_yes(changed, self.data), at >= len(proof) - 8, at)
         for end in range(len(proof)):
             cut = proof[:end] + hashlib.sha256(proof[:end]).digest()[:8]
             self.assertEqual(proofs.says_yes(cut, self.data), end == len(proof) - 8, end)
