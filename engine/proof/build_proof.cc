@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
 #include <map>
-#include <set>
+#include <utility>
 
 #include "engine/codec/dag_cbor.h"
+#include "engine/codec/multibase.h"
 #include "engine/codec/piece_cid.h"
 #include "engine/proof/find_items.h"
 #include "engine/proof/proof_tree.h"
@@ -17,115 +17,51 @@
 namespace piecework::engine {
 namespace {
 
+// What prove makes at most: what check-proof reads.
+constexpr uint64_t kProofBytesMax = 4 * kGiB;
+
 class ProofMaker : public ProofWalkClient {
  public:
-  ProofMaker(PieceSet& pieces, const std::optional<ProofRange>& range) : pieces_(pieces) {
-    proof_.range = range;
-    if (range) range_ = *range;
-  }
+  ProofMaker(PieceSet& pieces, const std::optional<ProofRange>& range) : pieces_(pieces) { head_.range = range; }
 
   Result<BuiltProof> run(const FoundItems& found) {
-    add_claims(found);
-    ProofWalk walk(proof_.base, proof_.range, *this);
+    PIECEWORK_TRY(add_claims(found));
+    writer_.head(head_);
+    ProofWalk walk(head_, *this);
     for (size_t i = 0; i < claims_.size(); ++i) {
-      preferred_ = claims_[i]->piece;
-      if (claims_[i]->has_path) {
-        PIECEWORK_ASSIGN(proof_.claims[i].piece, piece_number(preferred_));
-      }
-      PIECEWORK_TRY(walk.run(proof_.claims[i]));
+      preferred_ = claims_[i].item->piece;
+      PIECEWORK_TRY(walk.run(head_.claims[i]));
     }
-    for (size_t number = 0; number < used_pieces_.size(); ++number) PIECEWORK_TRY(finish_piece(number));
-    return take();
+    PIECEWORK_TRY(write_pieces());
+    built_.section_count = places_.size();
+    built_.bytes = writer_.take();
+    return std::move(built_);
   }
 
-  Result<ProofNode> read(const ProofStep& step) override {
-    block_.clear();
-    place_.reset();
-    has_block_ = true;
+  Result<ProofNode> visit(const ProofStep& step) override {
+    PIECEWORK_ASSIGN(const std::optional<PieceSet::Place> place, find(step));
     const CidView cid = step.cid.view();
-    if (cid.is_identity()) {
-      block_.assign(cid.multihash.digest.begin(), cid.multihash.digest.end());
-      return read_proof_node(cid, block_);
-    }
-    PIECEWORK_ASSIGN(place_, pieces_.find(step.cid, preferred_));
-    if (!place_) {
-      return fail(ErrorCode::kNotFound, ErrorSide::kSource,
-                  fmt::format("{} ('{}') is in none of the pieces", step.cid.text(), printable(*step.path)));
-    }
-    if (cid.codec == kCodecRaw) {  // where all of it is the data's, its bytes are not needed
-      has_block_ = false;
-      return raw_proof_node(place_->section.block_bytes);
-    }
-    PIECEWORK_TRY(read_block(step));
-    return read_proof_node(cid, block_);
-  }
-
-  Status accept(const ProofStep& step, const ProofNode& node) override {
-    PIECEWORK_TRY(check_versions(step, node));
-    if (!place_ || !seen_.insert(step.cid).second) return {};
-    const uint64_t block_bytes = place_->section.block_bytes;
-    const ProofSplit split = split_block(step, node, block_bytes, range_);
-    ProofRecord record{.car_offset_bytes = place_->section.car_offset_bytes, .data_bytes = split.data_bytes};
-    PIECEWORK_ASSIGN(record.piece, piece_number(place_->piece));
+    const bool is_raw = place && cid.codec == kCodecRaw;  // where all of it is the data's, its bytes are not needed
+    if (!is_raw) PIECEWORK_TRY(read_block(step.cid, place));
+    const uint64_t block_bytes = is_raw ? place->section.block_bytes : block_.size();
+    PIECEWORK_ASSIGN(ProofNode node, is_raw ? Result<ProofNode>(raw_proof_node(block_bytes))
+                                            : read_proof_node(cid, block_));
+    const ProofSplit split = split_block(step, node, block_bytes, head_.range.value_or(ProofRange()));
+    if (is_raw && split.data_bytes < block_bytes) PIECEWORK_TRY(read_block(step.cid, place));
+    ProofRecord record{.data_bytes = split.data_bytes};
     if (split.data_bytes < block_bytes) {
-      if (!has_block_) PIECEWORK_TRY(read_block(step));
-      record.before = keep(ByteSpan(block_).first(split.before_bytes));
-      record.after = keep(ByteSpan(block_).subspan(split.before_bytes + split.data_bytes));
+      record.before = ByteSpan(block_).first(split.before_bytes);
+      record.after = ByteSpan(block_).subspan(split.before_bytes + split.data_bytes);
     }
-    const uint64_t section_end_bytes = record.car_offset_bytes + place_->section.section_bytes;
-    used_pieces_[record.piece].ranges.push_back({record.car_offset_bytes, section_end_bytes});
-    proof_.records.push_back(record);
-    return {};
+    writer_.record(record);
+    if (writer_.size() <= kProofBytesMax) return node;
+    return fail(ErrorCode::kUnsupported, ErrorSide::kSource,
+                fmt::format("a proof of over {} bytes", kProofBytesMax));
   }
 
- private:
-  struct UsedPiece {
-    size_t piece = 0;  // in pieces_
-    std::vector<PayloadRange> ranges;
-  };
-
-  ByteSpan keep(ByteSpan bytes) {
-    if (bytes.empty()) return {};
-    return kept_.emplace_back(bytes.begin(), bytes.end());
-  }
-
-  // Claims stand in the order of their paths, then of their roots.
-  void add_claims(const FoundItems& found) {
-    proof_.base.assign(found.base.begin(), found.base.end());
-    for (const FoundItem& item : found.items) claims_.push_back(&item);
-    const auto cid_of = [this](const FoundItem& item) {
-      return item.has_path ? (*pieces_.open(item.piece))->root_cid() : item.cid;
-    };
-    std::sort(claims_.begin(), claims_.end(), [&](const FoundItem* a, const FoundItem* b) {
-      return a->path != b->path ? a->path < b->path : cid_of(*a) < cid_of(*b);
-    });
-    for (const FoundItem* item : claims_) {
-      ProofClaim claim{.has_path = item->has_path, .cid = keep(cid_of(*item).bytes())};
-      claim.path.assign(item->path.begin(), item->path.end());
-      proof_.claims.push_back(std::move(claim));
-    }
-  }
-
-  Result<uint64_t> piece_number(size_t piece) {
-    const auto [found, is_new] = number_of_.try_emplace(piece, used_pieces_.size());
-    if (is_new) {
-      PIECEWORK_ASSIGN(PieceFiles* const files, pieces_.open(piece));
-      used_pieces_.push_back({piece, {}});
-      proof_.pieces.push_back({.root = files->root(), .payload_bytes = files->receipt().payload_bytes});
-    }
-    return found->second;
-  }
-
-  Status read_block(const ProofStep& step) {
-    PIECEWORK_ASSIGN(PieceFiles* const files, pieces_.open(place_->piece));
-    PIECEWORK_ASSIGN(block_, files->read_block(step.cid, place_->section));
-    has_block_ = true;
-    return {};
-  }
-
-  // A directory may have a part in several pieces; the data can have only one content at each path.
-  Status check_versions(const ProofStep& step, const ProofNode& node) {
-    if (step.role != ProofRole::kEntry || claims_.size() < 2) return {};
+  // Files that stand at one path in several pieces must not differ.
+  Status accept_entry(const ProofStep& step, const ProofNode& node, const std::vector<std::string>&) override {
+    if (claims_.size() < 2) return {};
     const bool is_directory = node.kind == ProofNodeKind::kDirectory || node.kind == ProofNodeKind::kHamtShard;
     const auto [found, is_new] = entries_.try_emplace(*step.path, is_directory ? Cid() : step.cid);
     if (is_new || found->second == (is_directory ? Cid() : step.cid)) return {};
@@ -134,59 +70,148 @@ class ProofMaker : public ProofWalkClient {
                             printable(*step.path)));
   }
 
-  Status finish_piece(size_t number) {
-    UsedPiece& used = used_pieces_[number];
-    PIECEWORK_ASSIGN(PieceFiles* const files, pieces_.open(used.piece));
-    const bool has_header = std::ranges::any_of(proof_.claims, [number](const ProofClaim& claim) {
-      return claim.has_path && claim.piece == number;
-    });
-    if (has_header) used.ranges.push_back({0, car_v1_header_bytes(files->root_cid().bytes().size())});
-    PIECEWORK_ASSIGN(const ProofTree tree, ProofTree::make(files->receipt().payload_bytes, std::move(used.ranges)));
-    std::vector<uint8_t>& edges = kept_.emplace_back();
-    for (const PayloadRange& range : tree.edges()) {
-      const size_t before = edges.size();
-      edges.resize(before + static_cast<size_t>(range.end_bytes - range.begin_bytes));
-      PIECEWORK_TRY(files->read_payload(MutableByteSpan(edges).subspan(before), range.begin_bytes));
+ private:
+  struct Claim {
+    const FoundItem* item = nullptr;
+    Cid root;
+    std::vector<uint64_t> route;
+  };
+  struct PlacedSection {
+    uint64_t car_offset_bytes = 0;
+    uint64_t section_bytes = 0;
+    uint64_t number = 0;
+  };
+  struct UsedPiece {
+    std::string cid_v2;
+    std::vector<PlacedSection> sections;
+    bool has_root = false;  // items begin at the root of its CAR
+  };
+
+  // In the order of roots and routes. Pieces with equal roots have equal DAGs: one of them stands for all.
+  Status add_claims(const FoundItems& found) {
+    for (const FoundItem& item : found.items) {
+      Claim claim{.item = &item, .root = item.cid};
+      if (item.has_path) {
+        PIECEWORK_ASSIGN(PieceFiles* const files, pieces_.open(item.piece));
+        claim.root = files->root_cid();
+        std::vector<std::string> names = found.base;
+        names.insert(names.end(), item.path.begin(), item.path.end());
+        PIECEWORK_ASSIGN(claim.route, find_route(claim.root, names, item.piece, pieces_));
+      }
+      claims_.push_back(std::move(claim));
     }
-    std::vector<uint8_t>& hashes = kept_.emplace_back();
-    PIECEWORK_TRY(tree.visit_boundary([&](const TreeNode& node) -> Status {
-      PIECEWORK_ASSIGN(const Digest32 root, files->subtree(node));
-      hashes.insert(hashes.end(), root.begin(), root.end());
-      return {};
-    }));
-    proof_.pieces[number].edge_bytes = edges;
-    proof_.pieces[number].boundary_hashes = hashes;
+    std::sort(claims_.begin(), claims_.end(), [](const Claim& a, const Claim& b) {
+      return a.root != b.root ? a.root < b.root : a.route < b.route;
+    });
+    head_.base_name_count = found.base.size();
+    for (const Claim& claim : claims_) {
+      head_.claims.push_back({claim.root.bytes(), claim.route});
+      ProvenItem item{.has_path = claim.item->has_path, .cid = claim.item->cid};
+      for (const std::string& name : found.base) item.path += (item.path.empty() ? "" : "/") + name;
+      for (const std::string& name : claim.item->path) item.path += (item.path.empty() ? "" : "/") + name;
+      if (item.has_path) {
+        const size_t piece = root_pieces_.try_emplace(claim.root, claim.item->piece).first->second;
+        PIECEWORK_ASSIGN(UsedPiece* const used, use_piece(piece));
+        used->has_root = true;
+        item.piece_cid_v2 = used->cid_v2;
+      }
+      built_.items.push_back(std::move(item));
+    }
     return {};
   }
 
-  BuiltProof take() {
-    BuiltProof built{.bytes = encode_proof(proof_), .section_count = proof_.records.size()};
-    for (const ProofPiece& piece : proof_.pieces) {
-      built.piece_cids_v2.push_back(piece_cid_v2_text(piece.root, piece.payload_bytes));
+  Result<UsedPiece*> use_piece(size_t piece) {
+    const auto [found, is_new] = used_pieces_.try_emplace(piece);
+    if (is_new) {
+      PIECEWORK_ASSIGN(PieceFiles* const files, pieces_.open(piece));
+      found->second.cid_v2 = piece_cid_v2_text(files->root(), files->receipt().payload_bytes);
     }
-    for (size_t i = 0; i < claims_.size(); ++i) {
-      ProvenItem item{.has_path = claims_[i]->has_path, .cid = claims_[i]->cid};
-      for (const std::string_view name : proof_.base) item.path += (item.path.empty() ? "" : "/") + std::string(name);
-      for (const std::string& name : claims_[i]->path) item.path += (item.path.empty() ? "" : "/") + name;
-      if (item.has_path) item.piece_cid_v2 = built.piece_cids_v2[proof_.claims[i].piece];
-      built.items.push_back(std::move(item));
+    return &found->second;
+  }
+
+  // Where the block lies: always the same place; none for an identity CID.
+  Result<std::optional<PieceSet::Place>> find(const ProofStep& step) {
+    if (step.cid.view().is_identity()) return std::optional<PieceSet::Place>();
+    if (const auto known = places_.find(step.cid); known != places_.end()) return std::optional(known->second);
+    PIECEWORK_ASSIGN(const std::optional<PieceSet::Place> place, pieces_.find(step.cid, preferred_));
+    if (!place) {
+      return fail(ErrorCode::kNotFound, ErrorSide::kSource,
+                  fmt::format("{} ('{}') is in none of the pieces", step.cid.text(), printable(*step.path)));
     }
-    return built;
+    PIECEWORK_ASSIGN(UsedPiece* const used, use_piece(place->piece));
+    used->sections.push_back({place->section.car_offset_bytes, place->section.section_bytes, places_.size()});
+    places_.emplace(step.cid, *place);
+    return place;
+  }
+
+  Status read_block(const Cid& cid, const std::optional<PieceSet::Place>& place) {
+    if (!place) {
+      const ByteSpan content = cid.view().multihash.digest;
+      block_.assign(content.begin(), content.end());
+      return {};
+    }
+    PIECEWORK_ASSIGN(PieceFiles* const files, pieces_.open(place->piece));
+    PIECEWORK_ASSIGN(block_, files->read_block(cid, place->section));
+    return {};
+  }
+
+  Status write_pieces() {
+    std::vector<std::pair<std::vector<uint8_t>, size_t>> order;
+    for (const auto& [piece, used] : used_pieces_) order.emplace_back(*decode_multibase(used.cid_v2), piece);
+    std::sort(order.begin(), order.end());
+    writer_.number(order.size());
+    for (const auto& [cid, piece] : order) {
+      UsedPiece& used = used_pieces_[piece];
+      std::sort(used.sections.begin(), used.sections.end(), [](const PlacedSection& a, const PlacedSection& b) {
+        return a.car_offset_bytes < b.car_offset_bytes;
+      });
+      PIECEWORK_ASSIGN(PieceFiles* const files, pieces_.open(piece));
+      PIECEWORK_TRY(write_piece(used, *files));
+      built_.piece_cids_v2.push_back(used.cid_v2);
+    }
+    return {};
+  }
+
+  Status write_piece(const UsedPiece& used, PieceFiles& files) {
+    const uint64_t payload_bytes = files.receipt().payload_bytes;
+    const ByteSpan root = files.root_cid().bytes();
+    writer_.piece({files.root(), payload_bytes, used.has_root ? root : ByteSpan(), used.sections.size()});
+    const BesideVisitor beside = {.bytes = [&](const PayloadRange& range) -> Status {
+                                    block_.resize(static_cast<size_t>(range.end_bytes - range.begin_bytes));
+                                    PIECEWORK_TRY(files.read_payload(block_, range.begin_bytes));
+                                    writer_.raw(block_);
+                                    return {};
+                                  },
+                                  .subtree = [&](const TreeNode& node) -> Status {
+                                    PIECEWORK_ASSIGN(const Digest32 hash, files.subtree(node));
+                                    writer_.raw(hash);
+                                    return {};
+                                  }};
+    uint64_t at_bytes = used.has_root ? car_v1_header_bytes(root.size()) : 0;
+    for (const PlacedSection& section : used.sections) {
+      if (section.car_offset_bytes < at_bytes) {
+        return fail(ErrorCode::kCorrupt, ErrorSide::kSource,
+                    fmt::format("{}: sections overlap at {}", used.cid_v2, section.car_offset_bytes));
+      }
+      writer_.number(section.car_offset_bytes - at_bytes);
+      PIECEWORK_TRY(visit_beside({at_bytes, section.car_offset_bytes}, beside));
+      writer_.number(section.number);
+      at_bytes = section.car_offset_bytes + section.section_bytes;
+    }
+    return visit_rest(at_bytes, payload_bytes, beside);
   }
 
   PieceSet& pieces_;
-  Proof proof_;
-  ProofRange range_;                        // everything where the proof has none
-  std::vector<const FoundItem*> claims_;    // as proof_.claims
-  std::deque<std::vector<uint8_t>> kept_;   // what proof_ points into
-  std::vector<UsedPiece> used_pieces_;      // as proof_.pieces
-  std::map<size_t, uint64_t> number_of_;    // of pieces in pieces_
-  std::set<Cid> seen_;                      // that have a record
-  std::map<std::string, Cid> entries_;      // of several items; empty CIDs for directories
-  size_t preferred_ = 0;                    // the piece of the claim at hand
-  std::optional<PieceSet::Place> place_;    // of the step at hand; none for an identity CID
-  std::vector<uint8_t> block_;              // of the step at hand, where
-  bool has_block_ = false;
+  ProofHead head_;
+  ProofWriter writer_;
+  BuiltProof built_;
+  std::vector<Claim> claims_;                   // as head_.claims
+  std::map<Cid, size_t> root_pieces_;           // that stand for the root of a CAR
+  std::map<size_t, UsedPiece> used_pieces_;     // by their place in pieces_
+  std::map<Cid, PieceSet::Place> places_;       // of what was come to
+  std::map<std::string, Cid> entries_;          // of several items; empty CIDs for directories
+  size_t preferred_ = 0;                        // the piece of the claim at hand
+  std::vector<uint8_t> block_;                  // of the step at hand
 };
 
 tl::unexpected<Error> not_found(const ProofRequest& request) {

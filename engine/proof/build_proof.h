@@ -32,7 +32,7 @@ struct BuiltProof {
   uint64_t section_count = 0;
 };
 
-// Memory: the proof twice, and PieceFiles for each piece that the locator names. Errors: kNotFound (source) where no
+// Memory: the proof, and PieceFiles for each piece that the locator names. Errors: kNotFound (source) where no
 // piece has the item, or a CAR is missing that is needed; kInvalidArgument (configuration) for a path or range that
 // cannot be; kCorrupt (source) where the pieces' files are.
 Result<BuiltProof> build_proof(const ProofRequest& request, ItemLocator& locator);

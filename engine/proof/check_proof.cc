@@ -4,17 +4,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <memory>
+#include <set>
+#include <utility>
 
 #include "engine/codec/car_block.h"
 #include "engine/codec/dag_cbor.h"
+#include "engine/codec/multibase.h"
 #include "engine/codec/piece_cid.h"
 #include "engine/proof/proof_tree.h"
 #include "engine/proof/proof_walk.h"
-#include "io/car_reader.h"
 #include "kernels/base/varint.h"
+#include "kernels/sha256/sha256.h"
 
 namespace piecework::engine {
 namespace {
@@ -23,127 +25,56 @@ tl::unexpected<Error> no(std::string message) {
   return fail(ErrorCode::kCorrupt, ErrorSide::kSource, std::move(message));
 }
 
-// Payload of a piece: bytes in memory, or of the data.
-struct PayloadSpan {
-  uint64_t offset_bytes = 0;
-  uint64_t length_bytes = 0;
-  const uint8_t* memory = nullptr;          // or
-  std::shared_ptr<const std::string> path;  // of the data, at
-  uint64_t data_offset_bytes = 0;
-};
+std::string join(const std::vector<std::string>& names) {
+  std::string path;
+  for (const std::string& name : names) path += (path.empty() ? "" : "/") + name;
+  return path;
+}
 
-// A record that was come to.
+// A block that was come to, to be found in a piece.
 struct Section {
-  const ProofRecord* record = nullptr;
-  std::vector<uint8_t> head;                // its varint and CID
-  std::shared_ptr<const std::string> path;  // where the first visit found its data
+  Cid cid;
+  ProofRecord record;
+  std::shared_ptr<const std::string> path;  // where the data has its part
   uint64_t data_offset_bytes = 0;
+  bool is_used = false;
 };
 
 class ProofCheck : public ProofWalkClient {
  public:
-  ProofCheck(const Proof& proof, ProofData& data) : proof_(proof), data_(data) {
-    if (proof.range) range_ = *proof.range;
-  }
+  ProofCheck(ProofReader& reader, ProofData& data) : reader_(reader), data_(data) {}
 
   Result<CheckedProof> run() {
-    checked_.range = proof_.range;
-    ProofWalk walk(proof_.base, proof_.range, *this);
-    for (const ProofClaim& claim : proof_.claims) {
-      claim_ = &claim;
-      if (claim.has_path) PIECEWORK_TRY(use_piece(claim.piece));
-      PIECEWORK_TRY(walk.run(claim));
-    }
-    if (sections_.size() != proof_.records.size()) return no("the proof has sections that nothing needs");
-    if (used_pieces_ != proof_.pieces.size()) return no("the proof has pieces that nothing needs");
+    PIECEWORK_ASSIGN(head_, reader_.head());
+    checked_.range = head_.range;
+    ProofWalk walk(head_, *this);
+    for (const ProofClaim& claim : head_.claims) PIECEWORK_TRY(walk.run(claim));
     PIECEWORK_TRY(check_nothing_beside());
-    for (size_t piece = 0; piece < proof_.pieces.size(); ++piece) PIECEWORK_TRY(check_piece(piece));
+    PIECEWORK_TRY(check_pieces());
+    PIECEWORK_TRY(check_roots());
+    if (!reader_.at_end()) return no("the proof has bytes behind its end");
+    if (used_count_ != sections_.size()) return no("the proof has blocks in no piece");
     checked_.section_count = sections_.size();
     return std::move(checked_);
   }
 
-  Result<ProofNode> read(const ProofStep& step) override {
-    is_first_ = false;
+  Result<ProofNode> visit(const ProofStep& step) override {
+    PIECEWORK_ASSIGN(const ProofRecord record, reader_.record());
+    const ProofRange range = head_.range.value_or(ProofRange());
+    const uint64_t data_offset_bytes = std::max(step.file_offset_bytes, range.begin_bytes) - range.begin_bytes;
+    PIECEWORK_TRY(make_block(record, *step.path, data_offset_bytes));
     const CidView cid = step.cid.view();
-    if (cid.is_identity()) {
-      block_ = cid.multihash.digest;
-      return read_proof_node(cid, block_);
+    PIECEWORK_TRY(check_block_digest(cid, block_));
+    PIECEWORK_ASSIGN(ProofNode node, read_proof_node(cid, block_));
+    const ProofSplit split = split_block(step, node, block_.size(), range);
+    if (record.before.size() != split.before_bytes || record.data_bytes != split.data_bytes) {
+      return no(fmt::format("{}: the proof takes other bytes from the data than its content", step.cid.text()));
     }
-    const auto [found, is_new] = section_of_.try_emplace(step.cid, sections_.size());
-    if (is_new) PIECEWORK_TRY(take_record(step));
-    PIECEWORK_TRY(make_block(sections_[found->second]));
-    if (is_new) PIECEWORK_TRY(check_block_digest(cid, block_));
-    is_first_ = is_new;
-    return read_proof_node(cid, block_);
+    if (!cid.is_identity()) add_section(step, record, data_offset_bytes);
+    return node;
   }
 
-  Status accept(const ProofStep& step, const ProofNode& node) override {
-    const ProofSplit split = split_block(step, node, block_.size(), range_);
-    if (is_first_) {
-      const ProofRecord& record = *sections_.back().record;
-      if (record.before.size() != split.before_bytes || record.data_bytes != split.data_bytes) {
-        return no(fmt::format("{}: the proof takes other bytes from the data than its content", step.cid.text()));
-      }
-    } else if (split.data_bytes > 0) {
-      PIECEWORK_TRY(compare(step, split));
-    }
-    if (step.role == ProofRole::kEntry) return check_entry(step, node);
-    return {};
-  }
-
- private:
-  // Pieces are numbered in the order in which they are come to.
-  Status use_piece(uint64_t piece) {
-    if (piece > used_pieces_) return no("the proof's pieces are out of order");
-    if (piece == used_pieces_) ++used_pieces_;
-    return {};
-  }
-
-  Status take_record(const ProofStep& step) {
-    if (sections_.size() == proof_.records.size()) return no(fmt::format("{}: no section", step.cid.text()));
-    const ProofRecord& record = proof_.records[sections_.size()];
-    PIECEWORK_TRY(use_piece(record.piece));
-    if (record.before.size() > io::kCarBlockBytesMax || record.data_bytes > io::kCarBlockBytesMax ||
-        record.after.size() > io::kCarBlockBytesMax) {
-      return no(fmt::format("{}: a block of over {} bytes", step.cid.text(), io::kCarBlockBytesMax));
-    }
-    Section section{.record = &record, .path = step.path};
-    const ByteSpan cid = step.cid.bytes();
-    const uint64_t length = cid.size() + record.before.size() + record.data_bytes + record.after.size();
-    section.head.resize(varint_bytes(length));
-    encode_varint(section.head.data(), length);
-    section.head.insert(section.head.end(), cid.begin(), cid.end());
-    section.data_offset_bytes = std::max(step.file_offset_bytes, range_.begin_bytes) - range_.begin_bytes;
-    sections_.push_back(std::move(section));
-    return {};
-  }
-
-  // The block into block_.
-  Status make_block(const Section& section) {
-    const ProofRecord& record = *section.record;
-    if (record.data_bytes == 0) {
-      block_ = record.before;
-      return {};
-    }
-    buffer_.assign(record.before.begin(), record.before.end());
-    buffer_.resize(record.before.size() + record.data_bytes);
-    PIECEWORK_TRY(data_.read(*section.path, section.data_offset_bytes,
-                             MutableByteSpan(buffer_).subspan(record.before.size())));
-    buffer_.insert(buffer_.end(), record.after.begin(), record.after.end());
-    block_ = buffer_;
-    return {};
-  }
-
-  // A block that was seen before, or is inline, at a place where the data was not made into it.
-  Status compare(const ProofStep& step, const ProofSplit& split) {
-    std::vector<uint8_t> found(split.data_bytes);
-    PIECEWORK_TRY(data_.read(*step.path, split.file_offset_bytes - range_.begin_bytes, found));
-    if (std::ranges::equal(found, block_.subspan(split.before_bytes, split.data_bytes))) return {};
-    return no(fmt::format("the data's '{}', {} bytes from {}: not the bytes of {}", printable(*step.path),
-                          split.data_bytes, split.file_offset_bytes - range_.begin_bytes, step.cid.text()));
-  }
-
-  Status check_entry(const ProofStep& step, const ProofNode& node) {
+  Status accept_entry(const ProofStep& step, const ProofNode& node, const std::vector<std::string>& names) override {
     PIECEWORK_ASSIGN(const ProofDataEntry entry, data_.entry(*step.path));
     const auto differs = [&step](std::string_view what) {
       return no(fmt::format("the data's '{}': expected {}", printable(*step.path), what));
@@ -152,12 +83,12 @@ class ProofCheck : public ProofWalkClient {
       case ProofNodeKind::kFile:
       case ProofNodeKind::kOther: {
         const uint64_t expected_bytes =
-            proof_.range ? range_.end_bytes - range_.begin_bytes : node.total_bytes;
+            head_.range ? head_.range->end_bytes - head_.range->begin_bytes : node.total_bytes;
         if (entry.kind == ProofDataKind::kFile && entry.size_bytes == expected_bytes) break;
         return differs(fmt::format("a file of {} bytes", expected_bytes));
       }
       case ProofNodeKind::kSymlink: {
-        const ByteSpan target = block_.subspan(node.content_offset_bytes, node.content_bytes);
+        const ByteSpan target = ByteSpan(block_).subspan(node.content_offset_bytes, node.content_bytes);
         if (entry.kind == ProofDataKind::kSymlink && entry.target == as_text(target)) break;
         return differs(fmt::format("a symlink to '{}'", printable(as_text(target))));
       }
@@ -165,158 +96,153 @@ class ProofCheck : public ProofWalkClient {
       case ProofNodeKind::kHamtShard:
         if (entry.kind != ProofDataKind::kDirectory) return differs("a directory");
     }
-    if (step.is_item) add_item(step);
-    return add_path(*step.path);
-  }
-
-  // The entry and the directories around it.
-  Status add_path(std::string path) {
-    while (!path.empty() && paths_.insert(path).second) {
-      path.resize(path.find('/') == path.npos ? 0 : path.rfind('/'));
-      PIECEWORK_ASSIGN(const ProofDataEntry around, data_.entry(path));
-      if (around.kind != ProofDataKind::kDirectory) {
-        return no(fmt::format("the data's '{}': expected a directory", printable(path)));
-      }
-    }
+    paths_.insert(*step.path);
+    if (step.is_item) checked_.items.push_back({.path = join(names), .cid = step.cid});
     return {};
   }
 
-  void add_item(const ProofStep& step) {
-    CheckedItem item{.has_path = claim_->has_path, .path = *step.path, .cid = step.cid};
-    if (claim_->has_path) {
-      std::string base;
-      for (const std::string_view name : proof_.base) base += (base.empty() ? "" : "/") + std::string(name);
-      item.path = base + (base.empty() || item.path.empty() ? "" : "/") + item.path;
-      item.root_cid = Cid(*decode_cid(claim_->cid));
-      const ProofPiece& piece = proof_.pieces[claim_->piece];
-      item.piece_cid_v2 = piece_cid_v2_text(piece.root, piece.payload_bytes);
+ private:
+  Status make_block(const ProofRecord& record, const std::string& path, uint64_t data_offset_bytes) {
+    block_.assign(record.before.begin(), record.before.end());
+    if (record.data_bytes > 0) {
+      block_.resize(record.before.size() + record.data_bytes);
+      PIECEWORK_TRY(data_.read(path, data_offset_bytes, MutableByteSpan(block_).subspan(record.before.size())));
     }
-    checked_.items.push_back(std::move(item));
+    block_.insert(block_.end(), record.after.begin(), record.after.end());
+    return {};
+  }
+
+  // One for each CID; where its hash function can be broken, for each block that came with it.
+  void add_section(const ProofStep& step, const ProofRecord& record, uint64_t data_offset_bytes) {
+    const bool is_strong = step.cid.view().multihash.code != kHashSha1;
+    const Digest32 digest = is_strong ? Digest32() : kernels::sha256(block_);
+    if (!known_.emplace(step.cid, digest).second) return;
+    sections_.push_back({step.cid, record, step.path, data_offset_bytes});
   }
 
   Status check_nothing_beside() {
+    paths_.erase("");
     PIECEWORK_ASSIGN(const std::optional<std::string> beside, data_.first_beside(paths_));
     if (beside) return no(fmt::format("the data's '{}' is not in the proof", printable(*beside)));
     return {};
   }
 
-  // Everything of a piece that is known, in order. `header` keeps what is made here.
-  Result<std::vector<PayloadSpan>> payload_spans(size_t piece, std::vector<uint8_t>& header) const {
-    std::vector<PayloadSpan> spans;
-    const auto add = [&spans](uint64_t& offset_bytes, ByteSpan bytes) {
-      if (!bytes.empty()) spans.push_back({offset_bytes, bytes.size(), bytes.data()});
-      offset_bytes += bytes.size();
-    };
-    for (const ProofClaim& claim : proof_.claims) {
-      if (!claim.has_path || claim.piece != piece) continue;
-      std::vector<uint8_t> found(car_v1_header_bytes(claim.cid.size()));
-      encode_car_v1_header(found.data(), claim.cid);
-      if (!header.empty() && header != found) return no("a piece with two roots");
-      header = std::move(found);
-    }
-    uint64_t header_end_bytes = 0;
-    add(header_end_bytes, header);
-    for (const Section& section : sections_) {
-      const ProofRecord& record = *section.record;
-      if (record.piece != piece) continue;
-      uint64_t offset_bytes = record.car_offset_bytes;
-      add(offset_bytes, section.head);
-      add(offset_bytes, record.before);
-      if (record.data_bytes > 0) {
-        spans.push_back({offset_bytes, record.data_bytes, nullptr, section.path, section.data_offset_bytes});
-      }
-      offset_bytes += record.data_bytes;
-      add(offset_bytes, record.after);
-    }
-    std::ranges::sort(spans, {}, &PayloadSpan::offset_bytes);
-    return spans;
-  }
-
-  Status check_piece(size_t number) {
-    const ProofPiece& piece = proof_.pieces[number];
-    std::vector<uint8_t> header;
-    PIECEWORK_ASSIGN(std::vector<PayloadSpan> spans, payload_spans(number, header));
-    std::vector<PayloadRange> ranges;
-    for (const PayloadSpan& span : spans) ranges.push_back({span.offset_bytes, span.offset_bytes + span.length_bytes});
-    PIECEWORK_ASSIGN(const ProofTree tree, ProofTree::make(piece.payload_bytes, std::move(ranges)));
-    if (piece.edge_bytes.size() != tree.edge_bytes()) {
-      return no(fmt::format("{} edge bytes, expected {}", piece.edge_bytes.size(), tree.edge_bytes()));
-    }
-    const uint8_t* edge = piece.edge_bytes.data();
-    for (const PayloadRange& range : tree.edges()) {
-      spans.push_back({range.begin_bytes, range.end_bytes - range.begin_bytes, edge});
-      edge += range.end_bytes - range.begin_bytes;
-    }
-    std::ranges::sort(spans, {}, &PayloadSpan::offset_bytes);
-    ByteSpan hashes = piece.boundary_hashes;
-    PIECEWORK_ASSIGN(const Digest32 root,
-                     tree.root({.boundary = [&hashes](const TreeNode&) -> Result<Digest32> {
-                                  if (hashes.empty()) return no("too few boundary hashes");
-                                  Digest32 hash;
-                                  std::copy_n(hashes.begin(), hash.size(), hash.begin());
-                                  hashes = hashes.subspan(hash.size());
-                                  return hash;
-                                },
-                                .payload = [&](MutableByteSpan target, uint64_t offset_bytes) {
-                                  return read_payload(spans, target, offset_bytes);
-                                }}));
-    if (!hashes.empty()) return no("more boundary hashes than are needed");
-    if (root == piece.root) return {};
-    return no(fmt::format("the bytes lead to the piece {}, not to {}",
-                          piece_cid_v2_text(root, piece.payload_bytes),
-                          piece_cid_v2_text(piece.root, piece.payload_bytes)));
-  }
-
-  Status read_payload(const std::vector<PayloadSpan>& spans, MutableByteSpan target, uint64_t offset_bytes) {
-    const auto ends_behind = [](uint64_t at, const PayloadSpan& s) { return at < s.offset_bytes + s.length_bytes; };
-    auto span = std::upper_bound(spans.begin(), spans.end(), offset_bytes, ends_behind);
-    while (!target.empty()) {
-      PIECEWORK_CHECK(span != spans.end() && span->offset_bytes <= offset_bytes);  // ProofTree asks for these only
-      const uint64_t skip_bytes = offset_bytes - span->offset_bytes;
-      const size_t count = static_cast<size_t>(std::min<uint64_t>(target.size(), span->length_bytes - skip_bytes));
-      if (span->memory != nullptr) {
-        std::memcpy(target.data(), span->memory + skip_bytes, count);
-      } else {
-        PIECEWORK_TRY(data_.read(*span->path, span->data_offset_bytes + skip_bytes, target.first(count)));
-      }
-      target = target.subspan(count);
-      offset_bytes += count;
-      ++span;
+  Status check_pieces() {
+    PIECEWORK_ASSIGN(const uint64_t piece_count, reader_.number("the pieces"));
+    if (piece_count == 0) return no("the proof has no piece");
+    std::vector<uint8_t> last_cid;
+    for (uint64_t i = 0; i < piece_count; ++i) {
+      PIECEWORK_ASSIGN(const ProofPiece piece, reader_.piece());
+      const std::string text = piece_cid_v2_text(piece.root, piece.payload_bytes);
+      std::vector<uint8_t> cid = *decode_multibase(text);
+      if (i > 0 && last_cid >= cid) return no("the proof's pieces are out of order");
+      last_cid = std::move(cid);
+      if (!piece.car_root.empty()) roots_.emplace_back(piece.car_root, text);
+      PIECEWORK_TRY(check_piece(piece, text));
+      checked_.piece_cids_v2.push_back(text);
     }
     return {};
   }
 
-  const Proof& proof_;
+  Status check_piece(const ProofPiece& piece, const std::string& text) {
+    PayloadTree tree;
+    const BesideVisitor beside = {
+        .bytes = [&](const PayloadRange& range) -> Status {
+          PIECEWORK_ASSIGN(const ByteSpan bytes, reader_.raw(range.end_bytes - range.begin_bytes, "a piece's bytes"));
+          tree.append_bytes(bytes);
+          return {};
+        },
+        .subtree = [&](const TreeNode& node) -> Status {
+          PIECEWORK_ASSIGN(const ByteSpan hash, reader_.raw(kDigestBytes, "a piece's hashes"));
+          Digest32 root;
+          std::ranges::copy(hash, root.begin());
+          tree.append_subtree(node, root);
+          return {};
+        }};
+    if (!piece.car_root.empty()) {
+      if (const auto cid = decode_cid(piece.car_root); !cid) return tl::unexpected<Error>(cid.error());
+      std::vector<uint8_t> header(car_v1_header_bytes(piece.car_root.size()));
+      encode_car_v1_header(header.data(), piece.car_root);
+      tree.append_bytes(header);
+    }
+    for (uint64_t i = 0; i < piece.section_count && tree.at_bytes() <= piece.payload_bytes; ++i) {
+      PIECEWORK_ASSIGN(const uint64_t gap_bytes, reader_.number("the bytes before a section"));
+      const uint64_t begin_bytes = tree.at_bytes() + gap_bytes;
+      if (begin_bytes >= piece.payload_bytes) return no("a section behind the end of its piece");
+      PIECEWORK_TRY(visit_beside({tree.at_bytes(), begin_bytes}, beside));
+      PIECEWORK_TRY(append_section(tree));
+    }
+    if (tree.at_bytes() > piece.payload_bytes) return no("a section passes the end of its piece");
+    PIECEWORK_TRY(visit_rest(tree.at_bytes(), piece.payload_bytes, beside));
+    const Digest32 root = tree.finish();
+    if (root == piece.root) return {};
+    return no(fmt::format("the bytes lead to the piece {}, not to {}", piece_cid_v2_text(root, piece.payload_bytes),
+                          text));
+  }
+
+  Status append_section(PayloadTree& tree) {
+    PIECEWORK_ASSIGN(const uint64_t number, reader_.number("a section"));
+    if (number >= sections_.size() || sections_[static_cast<size_t>(number)].is_used) {
+      return no(fmt::format("no section {}, or it comes twice", number));
+    }
+    Section& section = sections_[static_cast<size_t>(number)];
+    section.is_used = true;
+    ++used_count_;
+    PIECEWORK_TRY(make_block(section.record, *section.path, section.data_offset_bytes));
+    const ByteSpan cid = section.cid.bytes();
+    std::vector<uint8_t> length(varint_bytes(cid.size() + block_.size()));
+    encode_varint(length.data(), cid.size() + block_.size());
+    tree.append_bytes(length);
+    tree.append_bytes(cid);
+    tree.append_bytes(block_);
+    return {};
+  }
+
+  // Either each claim begins at the root of a piece's CAR and no piece has another one, or it is one CID alone.
+  Status check_roots() {
+    if (roots_.empty()) {
+      if (head_.claims.size() == 1 && head_.claims[0].route.empty()) return {};
+      return no("a path from no root of a CAR");
+    }
+    const auto by_cid = [](const auto& a, const auto& b) {
+      return std::ranges::lexicographical_compare(a.first, b.first);
+    };
+    std::ranges::sort(roots_, by_cid);
+    size_t next = 0;  // claims stand in the order of their CIDs
+    for (size_t i = 0; i < head_.claims.size(); ++i) {
+      const ByteSpan cid = head_.claims[i].cid;
+      if (i == 0 || !std::ranges::equal(cid, head_.claims[i - 1].cid)) ++next;
+      if (next > roots_.size() || !std::ranges::equal(roots_[next - 1].first, cid)) return no("another root of a CAR");
+      checked_.items[i].has_path = true;
+      checked_.items[i].root_cid = Cid(*decode_cid(cid));
+      checked_.items[i].piece_cid_v2 = roots_[next - 1].second;
+    }
+    return next == roots_.size() ? Status() : no("a root of a CAR that no item begins at");
+  }
+
+  ProofReader& reader_;
   ProofData& data_;
-  ProofRange range_;  // everything where the proof has none
-  const ProofClaim* claim_ = nullptr;
+  ProofHead head_;
   CheckedProof checked_;
-  std::vector<Section> sections_;       // of the records so far
-  std::map<Cid, size_t> section_of_;
-  std::set<std::string> paths_;
-  size_t used_pieces_ = 0;
-  std::vector<uint8_t> buffer_;
-  ByteSpan block_;         // of the step at hand
-  bool is_first_ = false;  // and whether its record is the last one taken
+  std::vector<Section> sections_;  // in the order in which they are come to
+  std::set<std::pair<Cid, Digest32>> known_;
+  size_t used_count_ = 0;
+  std::set<std::string> paths_;                           // of the data, that are proven
+  std::vector<std::pair<ByteSpan, std::string>> roots_;   // of CARs, with the piece
+  std::vector<uint8_t> block_;                            // of the step at hand
 };
 
 }  // namespace
 
 Result<CheckedProof> check_proof(ByteSpan bytes, ProofData& data) {
-  PIECEWORK_ASSIGN(const Proof proof, decode_proof(bytes));
-  ProofCheck check(proof, data);
-  Result<CheckedProof> checked = check.run();
+  PIECEWORK_ASSIGN(ProofReader reader, ProofReader::open(bytes));
+  Result<CheckedProof> checked = ProofCheck(reader, data).run();
   if (!checked) {
     // A path that leads nowhere, or a range that is not there: whoever makes a proof asked for it, here it is a no.
     Error& error = checked.error();
     const bool is_no = error.code == ErrorCode::kNotFound || error.code == ErrorCode::kInvalidArgument;
     if (is_no) error.code = ErrorCode::kCorrupt;
     if (is_no) error.side = ErrorSide::kSource;
-  }
-  if (checked) {
-    for (const ProofPiece& piece : proof.pieces) {
-      checked->piece_cids_v2.push_back(piece_cid_v2_text(piece.root, piece.payload_bytes));
-    }
   }
   return checked;
 }

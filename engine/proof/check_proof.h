@@ -33,8 +33,8 @@ struct CheckedProof {
   uint64_t section_count = 0;
 };
 
-// Memory: the proof (the caller's), some hundred bytes a section, and one block. Errors: kCorrupt or kUnsupported
-// (source) where the answer is no, with the reason; those of reading the data.
+// Memory: the proof (the caller's), some hundred bytes a section, a block and a segment. Errors: kCorrupt or
+// kUnsupported (source) where the answer is no, with the reason; those of reading the data.
 Result<CheckedProof> check_proof(ByteSpan proof, ProofData& data);
 
 }  // namespace piecework::engine

@@ -34,22 +34,27 @@ class PathSearch {
  public:
   PathSearch(PieceSet& pieces, size_t piece) : pieces_(pieces), piece_(piece) {}
 
-  // The CID that `names` lead to from the piece's root.
-  Result<std::optional<Cid>> resolve(const Cid& root, const std::vector<std::string>& names) {
-    Cid cid = root;
+  struct Target {
+    Cid cid;
+    std::vector<uint64_t> route;  // links from the root
+  };
+  // Where `names` lead from the piece's root.
+  Result<std::optional<Target>> resolve(const Cid& root, const std::vector<std::string>& names) {
+    Target target{.cid = root};
     for (size_t i = 0, level = 0; i < names.size();) {
-      if (cid.view().codec != kCodecDagPb) return std::optional<Cid>();
-      PIECEWORK_ASSIGN(const std::vector<uint8_t> block, pieces_.read_block(cid, piece_));
-      PIECEWORK_ASSIGN(const ProofNode node, read_proof_node(cid.view(), block));
-      if (!is_directory(node)) return std::optional<Cid>();
+      if (target.cid.view().codec != kCodecDagPb) return std::optional<Target>();
+      PIECEWORK_ASSIGN(const std::vector<uint8_t> block, pieces_.read_block(target.cid, piece_));
+      PIECEWORK_ASSIGN(const ProofNode node, read_proof_node(target.cid.view(), block));
+      if (!is_directory(node)) return std::optional<Target>();
       PIECEWORK_ASSIGN(const std::optional<ProofEntry> entry,
                        find_entry(node, names[i], static_cast<unsigned>(level)));
-      if (!entry) return std::optional<Cid>();
-      cid = Cid(entry->cid);
+      if (!entry) return std::optional<Target>();
+      target.cid = Cid(entry->cid);
+      target.route.push_back(entry->link);
       level = entry->is_shard ? level + 1 : 0;
       if (!entry->is_shard) ++i;
     }
-    return std::optional(cid);
+    return std::optional(std::move(target));
   }
 
   Result<bool> leads_to_directory(const Cid& cid) {
@@ -230,9 +235,9 @@ Result<FoundItems> find_path_items(const std::vector<std::string>& names, PieceS
     PIECEWORK_ASSIGN(PieceFiles* const files, pieces.open(piece));
     PathSearch search(pieces, piece);
     const size_t before = found.items.size() + source.items.size();
-    PIECEWORK_ASSIGN(const std::optional<Cid> cid, search.resolve(files->root_cid(), names));
-    if (cid) PIECEWORK_TRY(add_items(pieces, piece, names, *cid, found.items));
-    if (!cid && files->receipt().source_names == names) {
+    PIECEWORK_ASSIGN(const auto target, search.resolve(files->root_cid(), names));
+    if (target) PIECEWORK_TRY(add_items(pieces, piece, names, target->cid, found.items));
+    if (!target && files->receipt().source_names == names) {
       PIECEWORK_ASSIGN(const bool is_directory, search.leads_to_directory(files->root_cid()));
       if (!is_directory) source.items.push_back({true, piece, {}, files->root_cid()});
     }
@@ -253,8 +258,8 @@ Result<FoundItems> find_cid_items(const Cid& cid, PieceSet& pieces) {
   if (path) {
     PIECEWORK_ASSIGN(found.base, split_path(*path));
     PathSearch search(pieces, place->piece);
-    PIECEWORK_ASSIGN(const std::optional<Cid> at_path, search.resolve(files->root_cid(), found.base));
-    if (at_path == cid) {
+    PIECEWORK_ASSIGN(const auto at_path, search.resolve(files->root_cid(), found.base));
+    if (at_path && at_path->cid == cid) {
       found.items.push_back({true, place->piece, {}, cid});
       return found;
     }
@@ -263,6 +268,15 @@ Result<FoundItems> find_cid_items(const Cid& cid, PieceSet& pieces) {
   const bool is_root = files->root_cid() == cid;
   found.items.push_back({is_root, place->piece, {}, cid});
   return found;
+}
+
+Result<std::vector<uint64_t>> find_route(const Cid& root, const std::vector<std::string>& names, size_t preferred,
+                                         PieceSet& pieces) {
+  PathSearch search(pieces, preferred);
+  PIECEWORK_ASSIGN(auto target, search.resolve(root, names));
+  if (target) return std::move(target->route);
+  return fail(ErrorCode::kNotFound, ErrorSide::kSource,
+              fmt::format("{}: no path '{}'", root.text(), printable(join(names))));
 }
 
 }  // namespace piecework::engine

@@ -66,4 +66,9 @@ Result<FoundItems> find_path_items(const std::vector<std::string>& names, PieceS
 // The same for a CID: with the path that a piece's list of files has for it, else without one.
 Result<FoundItems> find_cid_items(const Cid& cid, PieceSet& pieces);
 
+// The links that lead from `root` down `names`, those inside a HAMT too; blocks are read as by PieceSet::read_block.
+// Errors: kNotFound (source) where there is no such path.
+Result<std::vector<uint64_t>> find_route(const Cid& root, const std::vector<std::string>& names, size_t preferred,
+                                         PieceSet& pieces);
+
 }  // namespace piecework::engine

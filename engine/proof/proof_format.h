@@ -1,4 +1,5 @@
-// The encoding of proofs, byte by byte as in engine/FORMATS.md ("Proofs"). One proof has one encoding.
+// The encoding of proofs, field by field as in engine/FORMATS.md ("Proofs"): a stream that is read and written once,
+// from its first byte to its last. One proof has one encoding.
 //
 // What a proof says and whether it is true is check_proof.h's.
 #pragma once
@@ -21,49 +22,83 @@ struct ProofRange {
   friend bool operator==(const ProofRange&, const ProofRange&) = default;
 };
 
-struct ProofPiece {
-  Digest32 root{};
-  uint64_t payload_bytes = 0;
-  ByteSpan edge_bytes;       // bytes of touched 127-byte groups that no record has
-  ByteSpan boundary_hashes;  // 32 bytes each: roots of the subtrees that are not touched
-};
-
-// An item: where its CID comes from. With `has_path` `cid` is the root of the piece's CAR, and the item stands at
-// base + path below it; without, `cid` is the item's own.
+// An item: the links that lead to it, one after the other, from the block of `cid`.
 struct ProofClaim {
-  bool has_path = false;
-  uint64_t piece = 0;
   ByteSpan cid;
-  std::vector<std::string_view> path;
+  std::vector<uint64_t> route;
+
+  bool stands_before(const ProofClaim& other) const;
 };
 
-// A section of a CAR: before | data_bytes of the file | after is its block, and its CID is that of the link that led
-// here. `after` is empty where data_bytes is 0.
+// What a proof is about. Points into the bytes that it was read from, or into what its maker keeps.
+struct ProofHead {
+  uint64_t base_name_count = 0;     // the data stands below so many names of each item's path
+  std::optional<ProofRange> range;  // never empty
+  std::vector<ProofClaim> claims;   // in ascending order
+};
+
+// The block of a visit: before | data_bytes of the data | after.
 struct ProofRecord {
-  uint64_t piece = 0;
-  uint64_t car_offset_bytes = 0;
   ByteSpan before;
   uint64_t data_bytes = 0;
   ByteSpan after;
 };
 
-// Points into the bytes that it was decoded from, or into what its maker keeps.
-struct Proof {
-  std::optional<ProofRange> range;
-  std::vector<std::string_view> base;  // path that the data stands at
-  std::vector<ProofPiece> pieces;
-  std::vector<ProofClaim> claims;
-  std::vector<ProofRecord> records;  // in the order in which check_proof comes to them
+struct ProofPiece {
+  Digest32 root{};
+  uint64_t payload_bytes = 0;
+  ByteSpan car_root;  // CID in the header of its CAR; empty where nothing rests on it
+  uint64_t section_count = 0;
 };
 
 // The last bytes of a proof: the first of the SHA-256 of those before. They tell damage, and prove nothing.
 inline constexpr size_t kProofSealBytes = 8;
 
-std::vector<uint8_t> encode_proof(const Proof& proof);
 // Appends the seal of `body`.
 void seal_proof(std::vector<uint8_t>& body);
 
-// Refuses whatever encode_proof does not write. Memory grows with `bytes` only. Errors: kCorrupt (source).
-Result<Proof> decode_proof(ByteSpan bytes);
+// Thread-compatible.
+class ProofWriter {
+ public:
+  ProofWriter();
+  void number(uint64_t value);
+  void raw(ByteSpan bytes);
+  void counted(ByteSpan bytes);
+  void head(const ProofHead& head);
+  void record(const ProofRecord& record);
+  void piece(const ProofPiece& piece);
+  size_t size() const { return bytes_.size(); }
+  // The whole proof, sealed.
+  std::vector<uint8_t> take();
+
+ private:
+  std::vector<uint8_t> bytes_;
+};
+
+// What it returns points into the proof. Memory grows with the proof only. Errors: kCorrupt (source).
+// Thread-compatible.
+class ProofReader {
+ public:
+  // Checks the seal and the first bytes.
+  static Result<ProofReader> open(ByteSpan proof);
+
+  Result<uint64_t> number(std::string_view what);
+  Result<ByteSpan> raw(uint64_t count, std::string_view what);
+  Result<ByteSpan> counted(std::string_view what);
+  Result<ProofHead> head();
+  // Errors also for a block of over 32 MiB.
+  Result<ProofRecord> record();
+  Result<ProofPiece> piece();
+  bool at_end() const { return at_ == bytes_.size(); }
+
+ private:
+  explicit ProofReader(ByteSpan bytes) : bytes_(bytes) {}
+  tl::unexpected<Error> corrupt(std::string_view what) const;
+  Result<std::optional<ProofRange>> range();
+  Result<ProofClaim> claim();
+
+  ByteSpan bytes_;
+  size_t at_ = 0;
+};
 
 }  // namespace piecework::engine

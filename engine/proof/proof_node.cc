@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/restore/verify_names.h"
+
 namespace piecework::engine {
 namespace {
 
@@ -23,6 +25,12 @@ Result<ProofNode> read_dag_pb(ByteSpan block) {
   if (!node.data) return other;
   PIECEWORK_ASSIGN(const UnixfsData message, decode_unixfs(*node.data));
   PIECEWORK_TRY(check_unixfs_node(node, message));
+  if (message.type == UnixfsType::kDirectory) {
+    if (const auto name = repeated_name(node.links())) {
+      return fail(ErrorCode::kCorrupt, ErrorSide::kSource,
+                  fmt::format("a directory has '{}' twice", printable(*name)));
+    }
+  }
   ProofNode found;
   switch (message.type) {
     case UnixfsType::kMetadata:
@@ -67,21 +75,18 @@ Result<ProofNode> read_proof_node(const CidView& cid, ByteSpan block) {
 }
 
 Result<std::optional<ProofEntry>> find_entry(const ProofNode& directory, std::string_view name, unsigned level) {
-  if (directory.kind == ProofNodeKind::kDirectory) {
-    for (const ProofChild& child : directory.children) {
-      if (child.name == name) return std::optional(ProofEntry{child.cid, false});
-    }
-    return std::optional<ProofEntry>();
-  }
-  if ((level + 1) * directory.shape.bits_per_level > kHashBits) {
+  const bool is_shard = directory.kind == ProofNodeKind::kHamtShard;
+  if (is_shard && (level + 1) * directory.shape.bits_per_level > kHashBits) {
     return fail(ErrorCode::kCorrupt, ErrorSide::kSource, fmt::format("a shard at level {}", level));
   }
-  const unsigned bucket = hamt_bucket_of_name(name, level, directory.shape);
-  for (const ProofChild& child : directory.children) {
-    if (hamt_bucket_of_prefix(child.name, directory.shape) != bucket) continue;
+  const unsigned bucket = is_shard ? hamt_bucket_of_name(name, level, directory.shape) : 0;
+  for (size_t link = 0; link < directory.children.size(); ++link) {
+    const ProofChild& child = directory.children[link];
+    if (!is_shard && child.name == name) return std::optional(ProofEntry{child.cid, link, false});
+    if (!is_shard || hamt_bucket_of_prefix(child.name, directory.shape) != bucket) continue;
     const std::string_view rest = child.name.substr(directory.shape.prefix_bytes);
-    if (rest.empty()) return std::optional(ProofEntry{child.cid, true});
-    if (rest == name) return std::optional(ProofEntry{child.cid, false});
+    if (rest.empty()) return std::optional(ProofEntry{child.cid, link, true});
+    if (rest == name) return std::optional(ProofEntry{child.cid, link, false});
   }
   return std::optional<ProofEntry>();
 }

@@ -39,7 +39,7 @@ struct ProofNode {
   HamtShape shape;  // kHamtShard
 };
 
-// `block` is that of `cid`. Errors: kCorrupt.
+// `block` is that of `cid`. Errors: kCorrupt, also for a directory with a name twice.
 Result<ProofNode> read_proof_node(const CidView& cid, ByteSpan block);
 // A raw block, of which nothing but its length counts.
 ProofNode raw_proof_node(uint64_t block_bytes);
@@ -48,6 +48,7 @@ ProofNode raw_proof_node(uint64_t block_bytes);
 // directory, at `level` + 1. None where there is no such entry. Errors: kCorrupt for a shard that is too deep.
 struct ProofEntry {
   CidView cid;
+  size_t link = 0;  // its place among the children
   bool is_shard = false;
 };
 Result<std::optional<ProofEntry>> find_entry(const ProofNode& directory, std::string_view name, unsigned level);

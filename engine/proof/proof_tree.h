@@ -1,13 +1,13 @@
-// Which parts of a piece's tree a proof touches: from ranges of the payload to the groups of 127 bytes that they lie in
-// (Fr32), the bytes of these groups that no range has (edges), and the subtrees beside them (boundary).
+// A piece's tree as a proof sees it, from the left to the right: bytes that are known, and what lies beside them.
 //
-// The group with the last byte of the payload is always touched: so a proof shows that what follows it is zero.
-// Source: formats.md 8.
+// Beside known bytes lie bytes of the same groups of 127 (Fr32: a group is a subtree of height 2), and between these
+// groups the largest subtrees without a known byte. The group with the payload's last byte is known whole: so a proof
+// shows that what follows it is zero. Source: formats.md 8.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <span>
+#include <utility>
 #include <vector>
 
 #include "engine/piece/piece_size.h"
@@ -30,37 +30,34 @@ struct TreeNode {
 // The payload below `node`, as far as there is any.
 PayloadRange payload_below(const TreeNode& node, uint64_t payload_bytes);
 
-// Thread-compatible.
-class ProofTree {
+// What lies beside known bytes, in order.
+struct BesideVisitor {
+  std::function<Status(const PayloadRange&)> bytes;  // never empty
+  std::function<Status(const TreeNode&)> subtree;
+};
+
+// Between known bytes: from the end of some, or the payload's begin, to the begin of the next. REQUIRES: in order.
+Status visit_beside(PayloadRange gap, const BesideVisitor& visitor);
+// Behind the last known byte, which ends at `at_bytes`. REQUIRES: at_bytes <= payload_bytes.
+Status visit_rest(uint64_t at_bytes, uint64_t payload_bytes, const BesideVisitor& visitor);
+
+// Makes the root from all that in order. Memory: a segment. Thread-compatible.
+class PayloadTree {
  public:
-  // Errors: kCorrupt (source) where ranges overlap, are empty or pass the payload's end.
-  static Result<ProofTree> make(uint64_t payload_bytes, std::vector<PayloadRange> ranges);
-
-  // In order, disjoint.
-  const std::vector<PayloadRange>& edges() const { return edges_; }
-  uint64_t edge_bytes() const { return edge_bytes_; }
-
-  struct Hashes {
-    // The root of a boundary subtree; called from left to right.
-    std::function<Result<Digest32>(const TreeNode&)> boundary;
-    // Fills `target` with payload that is touched, from `offset_bytes` on.
-    std::function<Status(MutableByteSpan target, uint64_t offset_bytes)> payload;
-  };
-  // The piece's root.
-  Result<Digest32> root(const Hashes& hashes) const;
-  // Every boundary subtree from left to right.
-  Status visit_boundary(const std::function<Status(const TreeNode&)>& visit) const;
+  uint64_t at_bytes() const { return at_bytes_; }
+  void append_bytes(ByteSpan bytes);
+  // REQUIRES: it begins at at_bytes().
+  void append_subtree(const TreeNode& node, const Digest32& root);
+  // The root of the piece whose payload ends here.
+  Digest32 finish();
 
  private:
-  explicit ProofTree(uint64_t payload_bytes) : payload_bytes_(payload_bytes) {}
-  enum class Touched : uint8_t { kNothing, kPartly, kAll };
-  Touched touched(const TreeNode& node) const;
-  Result<Digest32> node_root(const TreeNode& node, const Hashes& hashes, std::vector<uint8_t>& buffer) const;
+  void hash_buffer();
+  void push(unsigned height, Digest32 root);
 
-  uint64_t payload_bytes_;
-  std::vector<PayloadRange> quads_;  // touched, in numbers of groups; disjoint, not adjacent
-  std::vector<PayloadRange> edges_;
-  uint64_t edge_bytes_ = 0;
+  uint64_t at_bytes_ = 0;
+  std::vector<uint8_t> buffer_;                        // the last bytes, from the begin of a group of one segment
+  std::vector<std::pair<unsigned, Digest32>> pending_;  // roots by height, descending
 };
 
 }  // namespace piecework::engine

@@ -1,4 +1,4 @@
-// Which bytes and hashes a proof needs: with them the piece's root follows, whatever ranges are known.
+// What lies beside known bytes of a piece: with both the piece's root follows, whatever is known.
 #include "engine/proof/proof_tree.h"
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 namespace piecework::engine {
 namespace {
 
-// Disjoint random ranges.
+// Disjoint random ranges, in order.
 std::vector<PayloadRange> random_ranges(std::mt19937& random, uint64_t payload_bytes, size_t count) {
   std::vector<uint64_t> ends;
   while (ends.size() < 2 * count) ends.push_back(random() % (payload_bytes + 1));
@@ -25,61 +25,73 @@ std::vector<PayloadRange> random_ranges(std::mt19937& random, uint64_t payload_b
   return ranges;
 }
 
-void check(const std::vector<uint8_t>& payload, const std::vector<PayloadRange>& ranges) {
-  const auto tree = ProofTree::make(payload.size(), ranges);
-  ASSERT_TRUE(tree.has_value());
-  std::vector<uint8_t> known(payload.size());  // only what a proof brings
-  std::vector<bool> is_known(payload.size());
-  const auto learn = [&](const PayloadRange& range) {
-    for (uint64_t i = range.begin_bytes; i < range.end_bytes; ++i) {
-      EXPECT_FALSE(is_known[i]) << "twice: " << i;
-      known[i] = payload[i];
-      is_known[i] = true;
-    }
-  };
-  std::ranges::for_each(ranges, learn);
-  std::ranges::for_each(tree->edges(), learn);
-  uint64_t edge_bytes = 0;
-  for (const PayloadRange& edge : tree->edges()) edge_bytes += edge.end_bytes - edge.begin_bytes;
-  EXPECT_EQ(edge_bytes, tree->edge_bytes());
+Digest32 root_below(ByteSpan payload, const TreeNode& node) {
+  const PayloadRange below = payload_below(node, payload.size());
+  const ByteSpan bytes = payload.subspan(below.begin_bytes, below.end_bytes - below.begin_bytes);
+  if (node.height <= kSegmentHeight) return subtree_root(bytes, node.height);
+  SubtreeStack stack(kSegmentHeight);
+  for (size_t at = 0; at < bytes.size(); at += kSegmentBytes) {
+    stack.append(subtree_root(bytes.subspan(at, std::min<size_t>(kSegmentBytes, bytes.size() - at)), kSegmentHeight));
+  }
+  return stack.finish(node.height);
+}
 
-  std::vector<Digest32> boundary;
-  ASSERT_TRUE(tree->visit_boundary([&](const TreeNode& node) -> Status {
-    const PayloadRange below = payload_below(node, payload.size());
-    EXPECT_LT(below.begin_bytes, below.end_bytes);
-    const ByteSpan bytes = ByteSpan(payload).subspan(below.begin_bytes, below.end_bytes - below.begin_bytes);
-    if (node.height <= kSegmentHeight) {
-      boundary.push_back(subtree_root(bytes, node.height));
-    } else {
-      SubtreeStack stack(kSegmentHeight);
-      for (size_t at = 0; at < bytes.size(); at += kSegmentBytes) {
-        stack.append(subtree_root(bytes.subspan(at, std::min<size_t>(kSegmentBytes, bytes.size() - at)),
-                                  kSegmentHeight));
-      }
-      boundary.push_back(stack.finish(node.height));
-    }
-    return {};
-  }));
-  size_t next = 0;
-  const auto root = tree->root({.boundary = [&](const TreeNode&) -> Result<Digest32> { return boundary.at(next++); },
-                                .payload = [&](MutableByteSpan target, uint64_t offset_bytes) -> Status {
-                                  for (size_t i = 0; i < target.size(); ++i) {
-                                    EXPECT_TRUE(is_known[offset_bytes + i]) << offset_bytes + i;
-                                    target[i] = known[offset_bytes + i];
-                                  }
+// As much as there is to tell about one group of 127 bytes.
+struct Quad {
+  bool has_known = false;
+  bool is_hashed = false;
+};
+
+void check(const std::vector<uint8_t>& payload, const std::vector<PayloadRange>& known) {
+  PayloadTree tree;
+  std::vector<Quad> quads(payload.size() / kQuadBytes + 1);
+  const auto append = [&](const PayloadRange& range) {
+    EXPECT_EQ(tree.at_bytes(), range.begin_bytes);
+    tree.append_bytes(ByteSpan(payload).subspan(range.begin_bytes, range.end_bytes - range.begin_bytes));
+  };
+  std::vector<TreeNode> nodes;
+  std::vector<PayloadRange> edges;
+  const BesideVisitor beside = {.bytes = [&](const PayloadRange& range) -> Status {
+                                  EXPECT_LT(range.begin_bytes, range.end_bytes);
+                                  edges.push_back(range);
+                                  append(range);
                                   return {};
-                                }});
-  ASSERT_TRUE(root.has_value());
-  EXPECT_EQ(next, boundary.size());
-  EXPECT_EQ(*root, commp_of_bytes(payload, 1)->root);
+                                },
+                                .subtree = [&](const TreeNode& node) -> Status {
+                                  nodes.push_back(node);
+                                  EXPECT_EQ(tree.at_bytes(), payload_below(node, UINT64_MAX / 2).begin_bytes);
+                                  tree.append_subtree(node, root_below(payload, node));
+                                  return {};
+                                }};
+  for (const PayloadRange& range : known) {
+    ASSERT_TRUE(visit_beside({tree.at_bytes(), range.begin_bytes}, beside).has_value());
+    append(range);
+    for (uint64_t quad = range.begin_bytes / kQuadBytes; quad * kQuadBytes < range.end_bytes; ++quad) {
+      quads[quad].has_known = true;
+    }
+  }
+  ASSERT_TRUE(visit_rest(tree.at_bytes(), payload.size(), beside).has_value());
+  EXPECT_EQ(tree.at_bytes(), payload.size());
+  quads[payload.empty() ? 0 : (payload.size() - 1) / kQuadBytes].has_known = true;
+  for (const PayloadRange& edge : edges) EXPECT_TRUE(quads[edge.begin_bytes / kQuadBytes].has_known);
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    const uint64_t count = uint64_t{1} << (nodes[i].height - 2);
+    for (uint64_t quad = nodes[i].index * count; quad < (nodes[i].index + 1) * count; ++quad) {
+      EXPECT_FALSE(quads[quad].has_known) << quad;
+    }
+    const bool is_sibling = i > 0 && nodes[i - 1].height == nodes[i].height && nodes[i].index % 2 == 1 &&
+                            nodes[i - 1].index + 1 == nodes[i].index;
+    EXPECT_FALSE(is_sibling) << "their parent says the same";
+  }
+  EXPECT_EQ(tree.finish(), commp_of_bytes(payload, 1)->root);
 }
 
 TEST(ProofTreeTest, LeadsToTheRootFromAnyRanges) {
   std::mt19937 random(1);
-  for (const size_t payload_bytes : {1, 126, 127, 128, 254, 1000, 1016, 5000, 65024, 65025}) {
+  for (const size_t payload_bytes : {0, 1, 126, 127, 128, 254, 1000, 1016, 5000, 65024, 65025}) {
     const std::vector<uint8_t> payload = piecework::testing::deterministic_bytes("payload", payload_bytes);
     check(payload, {});
-    check(payload, {{0, payload_bytes}});
+    if (payload_bytes > 0) check(payload, {{0, payload_bytes}});
     for (size_t i = 0; i < 20; ++i) check(payload, random_ranges(random, payload_bytes, 1 + i % 6));
   }
 }
@@ -92,12 +104,15 @@ TEST(ProofTreeTest, LeadsToTheRootOfSeveralSegments) {
   for (size_t i = 0; i < 3; ++i) check(payload, random_ranges(random, payload.size(), 3));
 }
 
-TEST(ProofTreeTest, RefusesRangesThatCannotBe) {
-  EXPECT_FALSE(ProofTree::make(100, {{0, 101}}).has_value());
-  EXPECT_FALSE(ProofTree::make(100, {{5, 5}}).has_value());
-  EXPECT_FALSE(ProofTree::make(100, {{0, 10}, {9, 20}}).has_value());
-  EXPECT_FALSE(ProofTree::make(100, {{10, 20}, {0, 11}}).has_value());
-  EXPECT_TRUE(ProofTree::make(100, {{10, 20}, {0, 10}}).has_value());
+TEST(ProofTreeTest, TakesFewHashesOfTheLargestPiece) {
+  size_t count = 0;
+  const BesideVisitor beside = {.bytes = [](const PayloadRange&) { return Status(); },
+                                .subtree = [&count](const TreeNode&) {
+                                  ++count;
+                                  return Status();
+                                }};
+  ASSERT_TRUE(visit_rest(59, kPayloadBytesMax, beside).has_value());
+  EXPECT_EQ(count, 2u * 54);  // one a level on the way up from the first group, and on that down to the last
 }
 
 }  // namespace
