@@ -41,11 +41,14 @@ struct Fold {
         state = AttemptState::kUnknown;
         break;
       case Verdict::kRejected:
-        state = has_open_send ? AttemptState::kUnknown : AttemptState::kRejected;
+        if (observation.source == ObservationSource::kDriver) {
+          state = has_open_send ? AttemptState::kUnknown : AttemptState::kRejected;
+        } else if (is_unresolved(state)) {
+          state = AttemptState::kRejected;  // told apart from any sending, by a provider that was asked
+        }
         break;
+      // It had the proposal, and may have published it before it gave up: that it is dead only the chain says.
       case Verdict::kClaimsFailed:
-        if (is_unresolved(state)) state = AttemptState::kRejected;
-        break;
       case Verdict::kAccepted:
       case Verdict::kDataSent:
       case Verdict::kClaimsKnown:

@@ -34,7 +34,8 @@ bool is_fresh(const Observation& observation, const DealRules& rules) {
   return std::abs(rules.clock.time_of(observation.head_epoch) - observation.at_s) < rules.head_age_max_s;
 }
 
-// Answers of the chain that count, oldest tipset first; of one tipset what is there before what is not.
+// Answers of the chain that count, oldest tipset first. A tipset has one state: who shows the deal there is right, and
+// so comes after who does not find it.
 std::vector<const Observation*> in_chain_order(History history, const DealRules& rules) {
   std::vector<const Observation*> answers;
   for (const Observation& observation : history) {
@@ -43,7 +44,8 @@ std::vector<const Observation*> in_chain_order(History history, const DealRules&
     if (counts) answers.push_back(&observation);
   }
   std::stable_sort(answers.begin(), answers.end(), [](const Observation* a, const Observation* b) {
-    return std::tuple(a->tipset_epoch, a->verdict) < std::tuple(b->tipset_epoch, b->verdict);
+    return std::tuple(a->tipset_epoch, is_evidence(*a), a->verdict) <
+           std::tuple(b->tipset_epoch, is_evidence(*b), b->verdict);
   });
   return answers;
 }
@@ -94,7 +96,6 @@ class ChainFold {
     view.as_of_epoch = as_of_epoch_;
     view.evidence = evidence_;
     if (phase_ == Phase::kFaulty) view.faulty_since = faulty_since_;
-    view.is_overdue = (phase_ == Phase::kNone || phase_ == Phase::kOnChain) && !is_early(as_of_epoch_);
   }
 
  private:

@@ -55,11 +55,10 @@ struct DealRules {
 struct DealView {
   AttemptState attempt = AttemptState::kPlanned;
   DealState state = DealState::kNone;
-  DealFacts facts;          // the newest of the chain
-  DealFacts claimed_facts;  // the newest that the provider said
+  DealFacts facts;                        // the newest of the chain
+  DealFacts claimed_facts;                // the newest that the provider said
   Epoch as_of_epoch = -1;                 // newest finalized tipset that counted; -1: none
   std::optional<Epoch> faulty_since;      // first tipset since which it is faulty
-  bool is_overdue = false;                // start epoch + margin has passed, and no sector holds it
   const Observation* claim = nullptr;     // the provider's last word; into the history
   const Observation* evidence = nullptr;  // the chain's last finalized word about what is ours
 };

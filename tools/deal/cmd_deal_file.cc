@@ -136,6 +136,7 @@ Result<ImportedClaim> read_claim(const CsvRow& names, const CsvRow& fields, std:
     } else if (names[i] == "outcome") {
       claim.outcome = field;
     } else if (names[i] == "publish_cid") {
+      if (!field.empty() && !engine::parse_cid(field)) return bad_row(path, number, "publish_cid is no CID");
       claim.publish_cid = field;
     } else if (names[i] == "detail") {
       claim.detail = field.substr(0, engine::kProviderTextBytesMax);
@@ -188,7 +189,7 @@ Result<std::vector<ImportedClaim>> read_claims(std::string_view text, std::strin
 
 engine::Verdict verdict_of(const std::string& outcome) {
   if (outcome == "accepted") return engine::Verdict::kClaimsKnown;
-  return outcome == "rejected" ? engine::Verdict::kClaimsFailed : engine::Verdict::kClaimsPublished;
+  return outcome == "rejected" ? engine::Verdict::kRejected : engine::Verdict::kClaimsPublished;
 }
 
 Result<std::string> read_import(const std::string& path) {
