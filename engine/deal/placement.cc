@@ -108,6 +108,10 @@ class Slots {
   std::set<uint64_t> taken_;
 };
 
+bool is_refused(const CopyView& copy) {
+  return copy.state == DealState::kNone && copy.attempt == AttemptState::kRejected;
+}
+
 bool has_live_successor(const CopyView& copy, const std::vector<CopyView>& copies) {
   return copy.deal && std::any_of(copies.begin(), copies.end(),
                                   [&](const CopyView& other) { return other.renews == copy.deal && !is_dead(other); });
@@ -120,8 +124,7 @@ std::vector<const PolicyProvider*> candidates_for(const DealPolicy& policy, cons
   std::set<std::string_view> excluded;
   std::set<std::string_view> failed;
   for (const CopyView& copy : request.copies) {
-    const bool refused = copy.state == DealState::kNone && copy.attempt == AttemptState::kRejected;
-    if (refused || !is_dead(copy)) excluded.insert(copy.provider);
+    if (is_refused(copy) || !is_dead(copy)) excluded.insert(copy.provider);
     if (copy.state == DealState::kTerminated || copy.state == DealState::kProposalExpired) failed.insert(copy.provider);
   }
   const auto load_of = [&load](const PolicyProvider& provider) {
@@ -181,8 +184,16 @@ void place_missing(const DealPolicy& policy, const PlacementRequest& request, Pr
   }
 }
 
-// A successor stays with its provider, which has the bytes, where the policy still has that provider; else it is
-// placed like any other.
+// Whether a successor of `copy` can stay with its provider: the policy has it, and it did not refuse one.
+bool can_renew(const DealPolicy& policy, const PlacementRequest& request, const CopyView& copy) {
+  const PolicyProvider* const provider = policy.find_provider(copy.provider);
+  if (provider == nullptr || request.padded_bytes > provider->piece_bytes_max) return false;
+  return std::none_of(request.copies.begin(), request.copies.end(), [&copy](const CopyView& other) {
+    return copy.deal && other.renews == copy.deal && other.provider == copy.provider && is_refused(other);
+  });
+}
+
+// A successor stays with its provider, which has the bytes, where that can be; else it is placed like any other.
 void place_successors(const DealPolicy& policy, const PlacementRequest& request, ProviderLoad& load,
                       PlacementResult& result) {
   Slots slots(request.copies);
@@ -193,14 +204,14 @@ void place_successors(const DealPolicy& policy, const PlacementRequest& request,
     Placement placement{.provider = copy.provider, .reason = IntentReason::kRenew, .renews = copy.deal};
     placement.slot = copy.slot ? *copy.slot : unused++;
     placement.generation = slots.next_generation(placement.slot);
-    const PolicyProvider* const same = policy.find_provider(copy.provider);
-    if (same == nullptr || request.padded_bytes > same->piece_bytes_max) {
+    if (!can_renew(policy, request, copy)) {
       PlacementRequest others = request;
       others.copies.erase(others.copies.begin() + static_cast<std::ptrdiff_t>(i));
       ProviderSearch search(policy, candidates_for(policy, request, load), holders(policy, others));
       if (!search.choose(1)) {
         ++result.unplaced_count;
-        result.why_unplaced = fmt::format("{} has left the policy, which has nobody in its place", copy.provider);
+        result.why_unplaced =
+            fmt::format("{} has left the policy or refuses it, and there is nobody in its place", copy.provider);
         continue;
       }
       placement.provider = search.chosen()[0]->id;
