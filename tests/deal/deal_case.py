@@ -51,6 +51,7 @@ region = "{region}"
 protocol = "{protocol}"
 url = "{url}"
 price_per_gib_epoch = "{price}"
+{more}
 """
 
 
@@ -80,7 +81,8 @@ class Case(harness.TestCase):
         self.sealed = 0
         self.write_policy()
 
-    def write_policy(self, copies=2, owners=1, regions=1, endpoints=("/good",), price=0, extra="", only=None, **caps):
+    def write_policy(self, copies=2, owners=1, regions=1, endpoints=("/good",), price=0, extra="", only=None, more=None, **caps):
+        """`extra` goes to the head of the policy, `more` {provider: text} to its providers."""
         caps = {"deal_cap": 10**15, "day_cap": 10**18, "campaign_cap": 10**18} | caps
         text = POLICY.format(client=CLIENT, copies=copies, owners=owners, regions=regions, duration=DURATION,
                              delay=START_DELAY, key=self.key, genesis=fake_chain.GENESIS_S, extra=extra,
@@ -89,7 +91,7 @@ class Case(harness.TestCase):
             if only is None or number in only:
                 text += PROVIDER.format(id=number, owner=f"owner-{number % 4}", region=("eu", "us", "asia")[number % 3],
                                         protocol=protocol, url=self.providers[number].url,
-                                        price=price if protocol == "mk12" else 0)
+                                        price=price if protocol == "mk12" else 0, more=(more or {}).get(number, ""))
         self.policy = self.temp / "policy.toml"
         self.policy.write_text(text)
 
@@ -113,8 +115,8 @@ class Case(harness.TestCase):
     def deal_json(self, command, *arguments, **options):
         return self.deal(command, *arguments, "--json", **options).json()
 
-    def propose(self, **options):
-        return self.deal("propose", "--live", "--network", "devnet", "--json", **options)
+    def propose(self, *arguments, **options):
+        return self.deal("propose", "--live", "--network", "devnet", "--json", *arguments, **options)
 
     def reconcile(self, **options):
         return self.deal("reconcile", "--network", "devnet", "--json", **options)

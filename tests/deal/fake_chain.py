@@ -76,6 +76,8 @@ class FakeChain:
         self.fork_from = head + 1
         self.tipsets = {}      # CID text -> epoch
         self.escrow = 10**21
+        self.data_cap = None   # of every client, in bytes
+        self.owners = {}       # provider id -> owner's actor id, where it is not its own
         self.collateral_min = 0
         self.sector_bytes = 32 << 30
         self.lock = threading.RLock()
@@ -221,8 +223,10 @@ class Node:
             raise NotFound("resolution lookup failed: actor not found")
         return self.chain.address(actor)
 
-    def _state_miner_info(self, _address, _key):
-        return {"Owner": f"{self.chain.prefix}0900", "Worker": f"{self.chain.prefix}0901",
+    def _state_miner_info(self, address, _key):
+        provider = int(address[2:])
+        owner = self.chain.owners.get(provider, 900_000 + provider)
+        return {"Owner": self.chain.address(owner), "Worker": f"{self.chain.prefix}0901",
                 "SectorSize": self.chain.sector_bytes, "Multiaddrs": None}
 
     def _state_deal_provider_collateral_bounds(self, _size, _verified, _key):
@@ -230,6 +234,9 @@ class Node:
 
     def _state_market_balance(self, _address, _key):
         return {"Escrow": str(self.chain.escrow), "Locked": "0"}
+
+    def _state_verified_client_status(self, _address, _key):
+        return None if self.chain.data_cap is None else str(self.chain.data_cap)
 
     def _state_market_storage_deal(self, deal_id, key):
         deal = self.chain.deals.get(deal_id)

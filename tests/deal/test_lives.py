@@ -33,6 +33,8 @@ class FiftyDeals(deal_case.Case):
         self.assertEqual(self.track()["states"], {"expiring": 50})
         renewed = self.deal_json("renew", "--record")["placements"]
         self.assertEqual((len(renewed), {row["generation"] for row in renewed}), (50, {1}))
+        # The old ones end 100,000 epochs from now, the new ones start after the delay.
+        self.assertEqual({row["overlap_epochs"] for row in renewed}, {100_000 - deal_case.START_DELAY})
         self.assertEqual(self.deal_json("renew")["placements"], [])
         self.assertEqual(self.deal_json("repair")["placements"], [])
         self.propose()
@@ -98,7 +100,7 @@ class Faults(deal_case.Case):
     def test_an_intent_for_a_provider_that_left_the_policy(self):
         self.plan(1000)
         self.write_policy(copies=1, only=(1001,))
-        self.assertIn("no such provider", self.propose().json()["outcomes"][0]["reason"])
+        self.assertIn("no such provider", self.propose(code=78).json()["outcomes"][0]["reason"])
         placement, = self.deal_json("plan", "--record")["placements"]
         self.assertEqual(placement["provider"], "t01001")
         self.propose()
@@ -257,7 +259,7 @@ class Faults(deal_case.Case):
     def test_a_verified_deal_by_its_allocation_and_claim(self):
         self.plan(1002, extra="verified = true")
         self.write_policy(copies=1, only=(1002,), extra="verified = true")
-        self.assertIn("needs --allocation", self.propose().json()["outcomes"][0]["reason"])
+        self.assertIn("needs --allocation", self.propose(code=78).json()["outcomes"][0]["reason"])
         allocation = {"Client": 200, "Provider": 1002, "Data": {"/": self.piece}, "TermMin": 518_400,
                       "Size": self.pieces[0]["padded_bytes"], "TermMax": 5_256_000,
                       "Expiration": self.chain.head + 170_000}
@@ -290,7 +292,7 @@ class Faults(deal_case.Case):
         self.write_policy(copies=1, only=(1000,), price=price, deal_cap=cost, day_cap=2 * cost, campaign_cap=3 * cost)
         self.assertEqual(int(self.deal_json("plan", "--record")["total_attofil"]), cost * len(pieces))
         self.chain.escrow = cost - 1
-        self.assertIn("escrow", self.propose().json()["outcomes"][0]["reason"])
+        self.assertIn("escrow", self.propose(code=78).json()["outcomes"][0]["reason"])
         self.assertEqual(self.provider_deals(), [])
         self.chain.escrow = 10**18
         self.propose(code=75)

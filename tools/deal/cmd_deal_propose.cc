@@ -63,9 +63,17 @@ Status print_outcomes(const std::vector<ProposeOutcome>& outcomes, bool json) {
 // What is left for another run: attempts of which nobody knows, and intents that were not attempted.
 int exit_code_of(const std::vector<ProposeOutcome>& outcomes, const DealProposer& proposer) {
   bool is_open = !proposer.paused().empty();
-  for (const ProposeOutcome& outcome : outcomes) is_open = is_open || engine::is_unresolved(outcome.state);
+  bool is_left = false;
+  for (const ProposeOutcome& outcome : outcomes) {
+    is_open = is_open || engine::is_unresolved(outcome.state);
+    const bool was_sent = outcome.state != engine::AttemptState::kPlanned &&
+                          outcome.state != engine::AttemptState::kPrepared;
+    is_left = is_left || !was_sent;
+  }
   if (is_open) print_message("some providers gave no answer that tells: run deal reconcile later");
-  return is_open ? kExitUnavailable : kExitDone;
+  if (is_open) return kExitUnavailable;
+  if (is_left) print_message("some deals were not sent: each says why");
+  return is_left ? kExitMismatch : kExitDone;
 }
 
 Status check_stop() {
@@ -78,6 +86,8 @@ Status resume_all(LiveRun& run, DealProposer& proposer, std::vector<ProposeOutco
                    run.session().book().open_attempts(run.session().network()));
   for (const engine::OpenAttempt& left : open) {
     if (!engine::may_send(left.attempt.state)) continue;
+    PIECEWORK_ASSIGN(const std::string campaign, run.session().book().campaign_of(left.intent.policy_id));
+    if (campaign != run.session().policy().name) continue;
     PIECEWORK_TRY(check_stop());
     PIECEWORK_ASSIGN(ProposeOutcome outcome, proposer.resume(left));
     outcomes.push_back(std::move(outcome));
@@ -105,7 +115,7 @@ Result<int> run_live(const ProposeFlags& flags, bool with_new) {
   Status ended = resume_all(*run, proposer, outcomes);
   if (ended && with_new) {
     PIECEWORK_ASSIGN(const std::vector<engine::IntentRow> intents,
-                     run->session().book().open_intents(run->session().network()));
+                     run->session().book().open_intents(run->session().network(), named.policy.name));
     for (const engine::IntentRow& intent : intents) {
       if (ended = check_stop(); !ended) break;
       Result<ProposeOutcome> outcome = proposer.propose(intent);
@@ -127,7 +137,7 @@ Result<int> run_dry(const ProposeFlags& flags) {
   const engine::DealPolicy& policy = named.policy;
   PIECEWORK_ASSIGN(engine::DealBook book, engine::DealBook::open_to_read(flags.catalogue_path));
   PIECEWORK_ASSIGN(engine::CatalogueReader reader, engine::CatalogueReader::open(flags.catalogue_path));
-  PIECEWORK_ASSIGN(const std::vector<engine::IntentRow> intents, book.open_intents(policy.network.name));
+  PIECEWORK_ASSIGN(const std::vector<engine::IntentRow> intents, book.open_intents(policy.network.name, policy.name));
   AttoFil total;
   std::string text;
   Json list = Json::array();

@@ -32,10 +32,10 @@ void count(const DealView& view, TrackTotals& totals) {
 }
 
 Status track_attempt(LiveRun& run, const engine::OpenAttempt& open, TrackTotals& totals) {
-  // A provider that cannot be asked, or has left the policy, says nothing; the chain is asked all the same.
-  Result<engine::DealAdapter*> adapter = run.parties().adapter_of(open.intent.provider);
-  if (adapter && open.attempt.state != engine::AttemptState::kPrepared) {
-    const engine::StatusClaim claim = (*adapter)->status(open.attempt.prepared);
+  // A provider that has left the policy, or is another policy's, says nothing; the chain is asked all the same.
+  if (run.parties().provider_of(open) != nullptr && open.attempt.state != engine::AttemptState::kPrepared) {
+    PIECEWORK_ASSIGN(engine::DealAdapter * adapter, run.parties().adapter_of(open.intent.provider));
+    const engine::StatusClaim claim = adapter->status(open.attempt.prepared);
     PIECEWORK_TRY(run.tracker().take_claim(open, claim, open.intent.provider));
   }
   PIECEWORK_ASSIGN(const TrackedDeal tracked, run.tracker().tracked(open));
@@ -99,6 +99,34 @@ struct AdoptFlags : DealFlags {
   uint64_t deal_id = 0;
 };
 
+// The attempt whose proposal this is, if any: its deal is not another's, whoever sees it first.
+Result<std::optional<TrackedDeal>> own_attempt(LiveRun& run, const engine::DealProposal& proposal, uint64_t piece_id) {
+  PIECEWORK_ASSIGN(const std::vector<engine::OpenAttempt> open,
+                   run.session().book().open_attempts(run.session().network()));
+  for (const engine::OpenAttempt& attempt : open) {
+    if (attempt.intent.piece_id != piece_id) continue;
+    PIECEWORK_ASSIGN(TrackedDeal tracked, run.tracker().tracked(attempt));
+    const bool is_its = tracked.kind == engine::DealKind::kF05 &&
+                        is_same_deal(proposal, tracked.own.proposal, tracked.own.client_id);
+    if (is_its) return tracked;
+  }
+  return std::nullopt;
+}
+
+Status print_adopted(const AdoptFlags& flags, const engine::CataloguePiece& piece, const std::string& provider,
+                     const std::optional<DealView>& seen, bool is_own) {
+  const std::string_view state = seen ? name_of(seen->state) : "none";
+  if (flags.json) {
+    return print_json({{"deal_id", flags.deal_id},
+                       {"piece_cid_v1", piece.cid_v1},
+                       {"provider", provider},
+                       {"state", state},
+                       {"proposed_here", is_own}});
+  }
+  return print_text(fmt::format("deal {} with {} of {}: {}{}\n", flags.deal_id, provider, piece.cid_v1, state,
+                                is_own ? "; it was proposed here" : ""));
+}
+
 Result<int> run_adopt(const AdoptFlags& flags) {
   PIECEWORK_ASSIGN(const std::unique_ptr<LiveRun> run, LiveRun::start(flags, "."));
   const char prefix = run->session().policy().network.address_prefix;
@@ -120,6 +148,12 @@ Result<int> run_adopt(const AdoptFlags& flags) {
                               proposal.piece_cid.text()));
     return kExitMissing;
   }
+  PIECEWORK_ASSIGN(const std::optional<TrackedDeal> own, own_attempt(*run, proposal, piece->id));
+  if (own) {
+    PIECEWORK_ASSIGN(const std::optional<DealView> seen, run->tracker().look_under(*own, flags.deal_id));
+    PIECEWORK_TRY(print_adopted(flags, *piece, proposal.provider.text(prefix), seen, true));
+    return kExitDone;
+  }
   engine::DealRow deal{.network = run->session().network(),
                        .piece_id = piece->id,
                        .provider = proposal.provider.text(prefix),
@@ -137,14 +171,7 @@ Result<int> run_adopt(const AdoptFlags& flags) {
   PIECEWORK_ASSIGN(deal.id, adopted);
   PIECEWORK_ASSIGN(const TrackedDeal tracked, run->tracker().tracked(deal));
   PIECEWORK_ASSIGN(const std::optional<DealView> seen, run->tracker().look(tracked));
-  const std::string_view state = seen ? name_of(seen->state) : "none";
-  if (flags.json) {
-    PIECEWORK_TRY(print_json(
-        {{"deal_id", flags.deal_id}, {"piece_cid_v1", piece->cid_v1}, {"provider", deal.provider}, {"state", state}}));
-  } else {
-    PIECEWORK_TRY(
-        print_text(fmt::format("deal {} with {} of {}: {}\n", flags.deal_id, deal.provider, piece->cid_v1, state)));
-  }
+  PIECEWORK_TRY(print_adopted(flags, *piece, deal.provider, seen, false));
   return kExitDone;
 }
 

@@ -62,6 +62,13 @@ Result<std::unique_ptr<engine::DealAdapter>> DealParties::make(const engine::Pol
   return std::make_unique<Mk20Adapter>(std::move(options), http_, signer_);
 }
 
+const engine::PolicyProvider* DealParties::provider_of(const engine::OpenAttempt& open) const {
+  const engine::PolicyProvider* const provider = policy_.find_provider(open.intent.provider);
+  const bool is_its = provider != nullptr && open.attempt.client == policy_.client &&
+                      name_of(provider->protocol) == open.attempt.protocol;
+  return is_its ? provider : nullptr;
+}
+
 Result<engine::DealAdapter*> DealParties::adapter_of(const std::string& provider) {
   std::unique_ptr<engine::DealAdapter>& adapter = adapters_[provider];
   if (adapter == nullptr) {

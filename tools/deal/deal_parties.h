@@ -10,6 +10,7 @@
 #include "engine/deal/deal_adapter.h"
 #include "engine/deal/deal_policy.h"
 #include "engine/deal/deal_signer.h"
+#include "engine/record/deal_rows.h"
 #include "io/http_client.h"
 
 namespace piecework::tools {
@@ -32,6 +33,9 @@ class DealParties {
         now_s_(std::move(now_s)),
         stop_(stop) {}
 
+  // The provider of an attempt, where the policy has it with the protocol and the wallet that proposed; else null: then
+  // nobody here can send it or ask for it. What it says to another wallet means nothing.
+  const engine::PolicyProvider* provider_of(const engine::OpenAttempt& open) const;
   // Errors: kInvalidArgument (config) for a URL that must not be spoken to; kUnsupported (config) where the policy no
   // longer has the provider.
   Result<engine::DealAdapter*> adapter_of(const std::string& provider);

@@ -36,10 +36,18 @@ Verdict verdict_of(const engine::StatusClaim& claim, bool is_unresolved) {
 
 }  // namespace
 
+// Empty where the client has no account on chain at the finalized tipset: then nothing on chain is its. One that was
+// not known when a deal was proposed may have one by now, and the market names it by that.
 Result<engine::Address> DealTracker::client_id(const std::string& client) {
+  const char prefix = session_.policy().network.address_prefix;
   PIECEWORK_ASSIGN(const std::string id, session_.book().id_address_of(client));
-  if (id.empty()) return engine::Address();
-  return engine::Address::parse(id, session_.policy().network.address_prefix);
+  if (!id.empty()) return engine::Address::parse(id, prefix);
+  PIECEWORK_ASSIGN(const engine::Address address, engine::Address::parse(client, prefix));
+  const ChainAnswer<engine::Address> answer = chain_.node().lookup_id(address, chain_.finalized());
+  if (answer.verdict != ChainVerdict::kNoAnswer) return answer.value;
+  return fail(ErrorCode::kUnavailable, ErrorSide::kSource,
+              fmt::format("'{}' does not say which account {} is: {}", printable(chain_.point().endpoint), client,
+                          answer.message));
 }
 
 Result<TrackedDeal> DealTracker::tracked(const engine::OpenAttempt& open) {
@@ -72,6 +80,9 @@ Result<TrackedDeal> DealTracker::tracked(const engine::OpenAttempt& open) {
   const engine::DealView view = engine::deal_view(history, rules);
   deal.facts = view.facts;
   deal.claimed = view.claimed_facts;
+  deal.is_claimed_alive = view.claim != nullptr && (view.claim->verdict == Verdict::kClaimsData ||
+                                                    view.claim->verdict == Verdict::kClaimsPublished ||
+                                                    view.claim->verdict == Verdict::kClaimsActive);
   return deal;
 }
 
@@ -194,6 +205,11 @@ std::optional<Observation> DealTracker::look_for_sector(const TrackedDeal& deal)
     }
     sector = activation->sector;
   }
+  if (!sector && deal.is_claimed_alive) {
+    // The event is all there would be, and nodes lose them: against the provider's word its absence proves nothing.
+    return observation(Verdict::kUnclear, "GetActorEventsRaw",
+                       "no sector with the piece was activated, and the provider says that it has it");
+  }
   if (!sector) return observation(Verdict::kNotFound, "GetActorEventsRaw", "no sector with the piece was activated");
   const std::optional<engine::SectorSighting> sighting = chain_.sector(own.provider, *sector);
   if (!sighting) return std::nullopt;
@@ -209,6 +225,15 @@ Result<std::optional<engine::DealView>> DealTracker::look(const TrackedDeal& dea
   } else if (deal.kind == engine::DealKind::kDdo) {
     seen = look_for_sector(deal);
   }
+  return store(deal, seen);
+}
+
+Result<std::optional<engine::DealView>> DealTracker::look_under(const TrackedDeal& deal, uint64_t deal_id) {
+  return store(deal, look_at_id(deal, deal_id));
+}
+
+Result<std::optional<engine::DealView>> DealTracker::store(const TrackedDeal& deal,
+                                                           const std::optional<Observation>& seen) {
   if (!seen) return std::nullopt;
   PIECEWORK_ASSIGN(engine::DealView view, session_.book().observe(deal.subject, *seen));
   return view;

@@ -139,6 +139,42 @@ TEST(DealPolicy, DealsWithoutAPriceHaveNone) {
             "'p.toml' line 30: [[provider]] price_per_gib_epoch: deals by mk20 carry no price: it has to be 0");
 }
 
+TEST(DealPolicy, HowPiecesGetThere) {
+  const auto transfer_of = [](const std::string& text, size_t provider) {
+    const Result<DealPolicy> policy = parse_deal_policy(text, "p.toml");
+    return policy ? std::string(name_of(policy->providers[provider].transfer)) : policy.error().message;
+  };
+  EXPECT_EQ(transfer_of(std::string(kPolicy), 0), "offline");
+  EXPECT_EQ(transfer_of(with("\"mk20\"", "\"mk20\"\ntransfer = \"push\""), 0), "push");
+  const auto with_url = [](std::string_view from, std::string_view to) {
+    std::string text = with(from, to);
+    return text.insert(0, "piece_url = \"https://archive.example/piece/\"\n");
+  };
+  EXPECT_EQ(transfer_of(with_url("eu", "eu"), 0), "pull");
+  EXPECT_EQ(transfer_of(with_url("eu", "eu"), 1), "pull");
+  EXPECT_EQ(transfer_of(with_url("\"mk20\"", "\"mk20\"\ntransfer = \"offline\""), 0), "offline");
+  EXPECT_EQ(transfer_of(with_url("\"mk20\"", "\"mk20\"\npiece_token_file = \"t\""), 0), "pull");
+  const auto refuses = [](const std::string& text, std::string_view message) {
+    EXPECT_NE(refusal(text).find(message), std::string::npos) << refusal(text);
+  };
+  refuses(with("\"mk20\"", "\"mk20\"\ntransfer = \"put\""), "line 29: [[provider]] transfer: expected pull, push");
+  refuses(with("\"mk20\"", "\"mk20\"\ntransfer = \"pull\""), "needs the policy's piece_url");
+  refuses(with("\"command\"\n", "\"command\"\ntransfer = \"push\"\n"), "only providers by mk20 take an upload");
+  refuses(with("\"mk20\"", "\"mk20\"\npiece_token_file = \"t\""), "is for providers that fetch pieces");
+}
+
+TEST(DealPolicy, TimeToSealAndWhereDealsMayEnd) {
+  const auto refuses = [](const std::string& text, std::string_view message) {
+    EXPECT_NE(refusal(text).find(message), std::string::npos) << refusal(text);
+  };
+  EXPECT_EQ(refusal(with("8640", "960")), "accepted");
+  refuses(with("8640", "959"), "[[provider]] seal_epochs: is 960: start_delay_epochs, 959, leaves no time");
+  refuses(with("\"mk20\"", "\"mk20\"\nseal_epochs = 8641"), "line 29: [[provider]] seal_epochs: is 8641");
+  // 1,278 days after signing a sector has to end, and a deal by f05 in it.
+  EXPECT_EQ(refusal(with("1468800", "3672000")), "accepted");
+  refuses(with("1468800", "3672001"), "[[provider]] protocol: deals by command end at most 3680640 epochs after");
+}
+
 TEST(DealPolicy, DevnetsSayWhenTheyBegan) {
   const std::string devnet = with("\"calibnet\"", "\"devnet\"");
   EXPECT_NE(refusal(devnet).find("genesis_s: is missing"), std::string::npos);
