@@ -81,7 +81,8 @@ class Case(harness.TestCase):
         self.sealed = 0
         self.write_policy()
 
-    def write_policy(self, copies=2, owners=1, regions=1, endpoints=("/good",), price=0, extra="", only=None, more=None, **caps):
+    def write_policy(self, copies=2, owners=1, regions=1, endpoints=("/good",), price=0, extra="", only=None, more=None,
+                     **caps):
         """`extra` goes to the head of the policy, `more` {provider: text} to its providers."""
         caps = {"deal_cap": 10**15, "day_cap": 10**18, "campaign_cap": 10**18} | caps
         text = POLICY.format(client=CLIENT, copies=copies, owners=owners, regions=regions, duration=DURATION,
@@ -91,7 +92,8 @@ class Case(harness.TestCase):
             if only is None or number in only:
                 text += PROVIDER.format(id=number, owner=f"owner-{number % 4}", region=("eu", "us", "asia")[number % 3],
                                         protocol=protocol, url=self.providers[number].url,
-                                        price=price if protocol == "mk12" else 0, more=(more or {}).get(number, ""))
+                                        price=price if protocol == "mk12" else 0,
+                                        more=(more or {}).get(number, ""))
         self.policy = self.temp / "policy.toml"
         self.policy.write_text(text)
 

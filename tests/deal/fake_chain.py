@@ -323,8 +323,7 @@ class ChainServer:
     def __init__(self, chain):
         self.chain = chain
         self.calls = []
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads, self._server.block_on_close = True, False
+        self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.owner = self
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -341,6 +340,14 @@ class ChainServer:
     def __exit__(self, *_):
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request, client_address):
+        """Clients that are killed are part of the tests."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -221,7 +221,7 @@ class Books(deal_case.Case):
         self.assertEqual(self.attempts(), {(self.piece, "t01000"): ("accepted", "active")})
 
     def test_lost_events_do_not_outweigh_a_provider_that_has_the_piece(self):
-        """Of an unverified deal by mk20 the chain keeps an event alone: without it nobody can say that there is none."""
+        """Of an unverified deal by mk20 there is an event alone: without it nobody can say that there is no deal."""
         self.write_policy(copies=1, only=(1002,))
         self.deal("plan", "--record")
         self.propose()

@@ -105,7 +105,7 @@ Status check_clock(const ChainChoice& chain) {
 
 Result<int> run_live(const ProposeFlags& flags, bool with_new) {
   PIECEWORK_ASSIGN(const NamedPolicy named, read_policy_file(flags.policy_path));
-  PIECEWORK_TRY(check_live(flags, named.policy));
+  PIECEWORK_TRY(check_network(flags, named.policy));
   PIECEWORK_ASSIGN(const std::unique_ptr<LiveRun> run, LiveRun::start(flags, flags.out_path));
   PIECEWORK_TRY(check_clock(run->chain()));
   DealProposer proposer(run->session(), run->chain(), run->parties(), run->tracker());

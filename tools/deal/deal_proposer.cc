@@ -177,7 +177,7 @@ Result<ProposeOutcome> DealProposer::resume(const engine::OpenAttempt& left) {
   outcome.deal_state = open.deal_state;
   const engine::PolicyProvider* const provider = parties_.provider_of(open);
   if (provider == nullptr) {
-    outcome.reason = "the policy no longer has its provider, protocol and client: name one that has; track asks the chain";
+    outcome.reason = "the policy no longer has its provider, protocol and client: name one that has them";
     return outcome;
   }
   const Epoch lead = open.attempt.terms.start_epoch - chain_.point().head_epoch;

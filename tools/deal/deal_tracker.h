@@ -52,7 +52,8 @@ class DealTracker {
   std::optional<engine::Observation> look_for_sector(const TrackedDeal& deal);
   engine::Observation observation(engine::Verdict verdict, std::string_view method, std::string_view detail) const;
   Result<engine::Address> client_id(const std::string& client);
-  Result<std::optional<engine::DealView>> store(const TrackedDeal& deal, const std::optional<engine::Observation>& seen);
+  Result<std::optional<engine::DealView>> store(const TrackedDeal& deal,
+                                                const std::optional<engine::Observation>& seen);
 
   DealSession& session_;
   ChainChoice& chain_;
