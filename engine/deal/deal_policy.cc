@@ -244,7 +244,7 @@ Result<PolicyProvider> read_provider(TableReader table, const DealPolicy& policy
   if (!known) return table.bad("protocol", "expected mk12, mk20, offline or command");
   provider.protocol = *known;
   if (*known == DealProtocol::kMk12 || *known == DealProtocol::kMk20) {
-    PIECEWORK_ASSIGN(provider.url, table.text("url"));
+    PIECEWORK_ASSIGN(provider.url, table.text_or("url", ""));
   } else if (*known == DealProtocol::kCommand) {
     PIECEWORK_ASSIGN(provider.command, table.list("command"));
   }

@@ -35,7 +35,7 @@
 //   owner = "acme"
 //   region = "eu"
 //   protocol = "mk20"                 mk12, mk20, offline or command
-//   url = "https://sp.example"        of mk12 and mk20
+//   url = "https://sp.example"        of mk12 and mk20; optional: else the first that it names on chain
 //   command = ["tool", "{request}"]   of command
 //   price_per_gib_epoch = "0"         what is offered: attoFIL for a GiB of padded piece and an epoch; 0 of mk20
 //   piece_bytes_max = 34359738368     optional: padded

@@ -59,6 +59,7 @@ class Case(harness.TestCase):
     """`self.chain`, `self.providers` {id: FakeProvider}, and the commands of piecework deal."""
 
     protocols = {1000: "mk12", 1001: "mk12", 1002: "mk20"}
+    timeout_ms = None  # of a provider's answer
 
     def setUp(self):
         super().setUp()
@@ -91,11 +92,14 @@ class Case(harness.TestCase):
         for number, protocol in self.protocols.items():
             if only is None or number in only:
                 text += PROVIDER.format(id=number, owner=f"owner-{number % 4}", region=("eu", "us", "asia")[number % 3],
-                                        protocol=protocol, url=self.providers[number].url,
+                                        protocol=protocol, url=self.url_of(number),
                                         price=price if protocol == "mk12" else 0,
                                         more=(more or {}).get(number, ""))
         self.policy = self.temp / "policy.toml"
         self.policy.write_text(text)
+
+    def url_of(self, number):
+        return self.providers[number].url
 
     def make_pieces(self, count):
         """Packs `count` files into as many pieces and merges them into the catalogue."""
@@ -108,7 +112,8 @@ class Case(harness.TestCase):
 
     def deal(self, command, *arguments, code=0, kill=None, policy=True):
         flags = ["--policy", self.policy] if policy else []
-        environment = {"PIECEWORK_NOW": str(self.chain.now()), "PIECEWORK_KILL": kill}
+        environment = {"PIECEWORK_NOW": str(self.chain.now()), "PIECEWORK_KILL": kill,
+                       "PIECEWORK_DEAL_TIMEOUT": self.timeout_ms}
         finished = harness.run("deal", command, *arguments, "--catalogue", self.catalogue, *flags, env=environment)
         if code is not None:
             self.check(finished, code)

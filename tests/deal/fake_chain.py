@@ -77,6 +77,7 @@ class FakeChain:
         self.tipsets = {}      # CID text -> epoch
         self.escrow = 10**21
         self.data_cap = None   # of every client, in bytes
+        self.multiaddresses = {}  # provider id -> [base64]
         self.owners = {}       # provider id -> owner's actor id, where it is not its own
         self.collateral_min = 0
         self.sector_bytes = 32 << 30
@@ -227,7 +228,7 @@ class Node:
         provider = int(address[2:])
         owner = self.chain.owners.get(provider, 900_000 + provider)
         return {"Owner": self.chain.address(owner), "Worker": f"{self.chain.prefix}0901",
-                "SectorSize": self.chain.sector_bytes, "Multiaddrs": None}
+                "SectorSize": self.chain.sector_bytes, "Multiaddrs": self.chain.multiaddresses.get(provider)}
 
     def _state_deal_provider_collateral_bounds(self, _size, _verified, _key):
         return {"Min": str(self.chain.collateral_min), "Max": str(10**24)}

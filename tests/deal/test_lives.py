@@ -65,7 +65,9 @@ class Faults(deal_case.Case):
         """What was taken behind a fault is found, what was not is sent again, and never are there two."""
         for number, protocol in ((1000, "mk12"), (1002, "mk20")):
             path = "/market/mk12/store" if protocol == "mk12" else "/market/mk20/deal"
-            for kind in ("503", "503_after", "429", "reset", "reset_after", "garbage_after", "500", "cut_after"):
+            for kind in ("503", "503_after", "429", "reset", "reset_after", "garbage", "garbage_after", "500", "408",
+                         "cut_after", "timeout", "timeout_after"):
+                self.timeout_ms = "1000" if kind.startswith("timeout") else None
                 with self.subTest(protocol=protocol, kind=kind):
                     self.catalogue.unlink()
                     self.check(harness.run("merge", "--out", self.temp / "out", "--catalogue", self.catalogue), 0)
@@ -86,6 +88,19 @@ class Faults(deal_case.Case):
                     self.live_through()
                     self.track()
                     self.assertEqual(self.state(number), ("accepted", "active"))
+
+    def test_a_provider_whose_clock_is_wrong(self):
+        """It refuses the header, and so the proposal: nothing came of it, and another may get the piece."""
+        self.plan(1002, 1001)
+        self.write_policy(copies=1, only=(1002,))
+        self.deal("plan", "--record")
+        self.providers[1002].clock = lambda: self.chain.now() + 3600
+        outcome = self.propose(code=None).json()["outcomes"][0]
+        self.assertEqual((outcome["attempt"], outcome["client_key"] != ""), ("rejected", True))
+        self.assertIn("the clock is wrong", outcome["reason"])
+        self.write_policy(copies=1, only=(1001, 1002))
+        self.assertEqual([row["provider"] for row in self.deal_json("plan")["placements"]], ["t01001"])
+        self.check_one_deal_each(0)
 
     def test_a_provider_that_is_not_there(self):
         self.plan(1000)
@@ -277,13 +292,28 @@ class Faults(deal_case.Case):
         self.track()
         row, = self.exported()
         self.assertEqual((row["deal"], row["claim_id"], row["sector"], row["is_verified"]), ("active", 77, 1, True))
-        # Claims outlive their sectors.
+        # Claims outlive their sectors; an allocation that nobody claimed in time outlives its use.
         self.chain.terminate(1002, 1)
         self.finalize()
         self.track()
         self.chain.advance(10)
         self.track()
         self.assertEqual(self.state(1002), ("accepted", "terminated"))
+
+    def test_an_allocation_that_expires_without_a_claim(self):
+        self.plan(1002, extra="verified = true")
+        self.chain.allocations[(200, 77)] = {
+            "Client": 200, "Provider": 1002, "Data": {"/": self.piece}, "TermMin": 518_400, "TermMax": 5_256_000,
+            "Size": self.pieces[0]["padded_bytes"], "Expiration": self.chain.head + deal_case.START_DELAY + 10}
+        self.propose("--allocation", f"t01002=77:{self.piece}")
+        self.finalize()
+        self.track()
+        self.assertEqual(self.state(1002), ("accepted", "published"))
+        self.chain.advance(LATE)
+        for _ in range(2):
+            self.chain.advance(1)
+            self.track()
+        self.assertEqual(self.state(1002), ("accepted", "proposal_expired"))
 
     def test_money(self):
         pieces = {piece["piece_cid_v1"] for piece in self.make_pieces(6) + self.pieces}

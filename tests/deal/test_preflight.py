@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """What is looked up on chain before a deal is signed: what does not hold there is not proposed, and says why."""
+import base64
 import contextlib
 import json
 import os
@@ -130,6 +131,47 @@ class Preflight(deal_case.Case):
         exported = self.deal("export", policy=False)
         for said in (finished, shown, exported):
             self.assertNotIn(b"s3cret", said.out + said.err)
+
+    def test_the_address_that_a_provider_names_on_chain(self):
+        """/ip4/127.0.0.1/tcp/PORT/http, after one by which nobody may be spoken to."""
+        self.write_policy(copies=1, only=(1000,))
+        url = self.providers[1000].url
+        self.policy.write_text(self.policy.read_text().replace(f'url = "{url}"\n', ""))
+        self.deal("plan", "--record")
+        self.assertIn("names no address for HTTPS on chain", self.refusal())
+        port = int(url.rpartition(":")[2]).to_bytes(2, "big")
+        self.chain.multiaddresses[1000] = [base64.b64encode(b"\x04" + host + b"\x06" + port + b"\xe0\x03").decode()
+                                           for host in (bytes((192, 0, 2, 1)), bytes((127, 0, 0, 1)))]
+        self.propose()
+        self.check_one_deal_each(1)
+
+    def test_the_key_is_nowhere(self):
+        """Neither in the catalogue nor in what is said, in none of its forms."""
+        forms = [deal_case.KEY, deal_case.KEY.hex().encode(), base64.b64encode(deal_case.KEY), self.key.read_bytes()]
+        self.plan(1000, 1002, copies=2)
+        said = [self.propose(), self.deal("track"), self.deal("export", policy=False),
+                self.deal("show", self.piece, "--json", policy=False)]
+        good = self.key.read_text()
+        for bad in (good[:-2], good.replace("7b", "7c", 1), good + good):
+            self.key.write_text(bad)
+            said.append(self.deal("track", code=64))
+        os.chmod(self.key, 0o640)
+        said.append(self.deal("track", code=77))
+        texts = [finished.out + finished.err for finished in said]
+        texts += [path.read_bytes() for path in self.temp.glob("site.catalogue*")]
+        for form in forms:
+            self.assertFalse(any(form in text for text in texts), form)
+
+    def test_providers_that_do_not_answer_are_asked_once_in_a_run(self):
+        self.make_pieces(5)
+        self.plan(1000)
+        self.propose()
+        self.providers[1000].inject("reset", "GET /market/mk12/status", count=9)
+        asked = len(self.providers[1000].requests)
+        report = self.track()
+        self.assertEqual(report["silent_providers"], ["t01000"])
+        self.assertEqual(len(self.providers[1000].requests), asked + 1)
+        self.assertEqual(report["states"], {"accepted": 5})
 
     def test_nothing_is_signed_without_an_answer(self):
         self.plan(1000)

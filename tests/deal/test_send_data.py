@@ -67,7 +67,8 @@ class SendData(deal_case.Case):
         self.propose()
         for kind, match in (("reset", "GET /market/mk20/status"), ("503", "GET /market/mk20/uploads"),
                             ("reset_after", "POST /market/mk20/uploads"), ("429", "PUT /market/mk20/uploads"),
-                            ("reset_after", "PUT /market/mk20/uploads"), ("503_after", "POST /market/mk20/uploads/fin")):
+                            ("reset_after", "PUT /market/mk20/uploads"),
+                            ("503_after", "POST /market/mk20/uploads/finalize")):
             for provider in self.providers.values():
                 provider.inject(kind, match, count=2)
             self.assertIn(self.outcomes(code=None)[0], ("incomplete", "sent"), (kind, match))

@@ -42,9 +42,13 @@ class Uploader {
   // Errors end the run: those of the book. What is wrong with one piece's bytes is in the outcome.
   Result<Upload> upload(const engine::OpenAttempt& open, const engine::CataloguePiece& piece) {
     Upload result{piece.cid_v1, open.intent.provider, open.attempt.prepared.client_key, "incomplete", "", 0};
-    PIECEWORK_ASSIGN(engine::DealAdapter * adapter, run_.parties().adapter_of(open.intent.provider));
+    const Result<engine::DealAdapter*> adapter = run_.parties().adapter_of(open.intent.provider);
+    if (!adapter) {
+      result.reason = adapter.error().message;
+      return result;
+    }
     PIECEWORK_TRY(run_.session().book().keep_lease(deal_now_s()));
-    const engine::StatusClaim claim = adapter->status(open.attempt.prepared);
+    const engine::StatusClaim claim = (*adapter)->status(open.attempt.prepared);
     PIECEWORK_TRY(run_.tracker().take_claim(open, claim, open.intent.provider));
     if (claim.view != engine::ProviderView::kHasDeal) {
       result.outcome = claim.view == engine::ProviderView::kFailed ? "rejected" : "incomplete";
@@ -63,7 +67,7 @@ class Uploader {
       result.reason = "no --dir has the piece";
       return result;
     }
-    const Result<engine::DataOutcome> sent = send(*adapter, open, *shelved);
+    const Result<engine::DataOutcome> sent = send(**adapter, open, *shelved);
     if (!sent && (sent.error().side != ErrorSide::kSource || sent.error().code == ErrorCode::kCancelled)) {
       return tl::unexpected<Error>(sent.error());
     }

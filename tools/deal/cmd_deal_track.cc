@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "tools/deal/deal_commands.h"
@@ -20,6 +21,7 @@ using engine::DealView;
 struct TrackTotals {
   std::map<std::string, uint64_t> states;
   uint64_t unanswered_count = 0;  // by the chain
+  std::set<std::string> silent;   // providers that did not answer: they are not waited for again in this run
 };
 
 bool is_over(DealState state) {
@@ -31,12 +33,27 @@ void count(const DealView& view, TrackTotals& totals) {
   ++totals.states[std::string(is_deal ? name_of(view.state) : name_of(view.attempt))];
 }
 
+// What the provider claims. One that cannot be reached claims nothing.
+Status ask_provider(LiveRun& run, const engine::OpenAttempt& open, TrackTotals& totals) {
+  if (totals.silent.contains(open.intent.provider)) return {};
+  const Result<engine::DealAdapter*> adapter = run.parties().adapter_of(open.intent.provider);
+  if (!adapter) {
+    totals.silent.insert(open.intent.provider);
+    return {};
+  }
+  const engine::StatusClaim claim = (*adapter)->status(open.attempt.prepared);
+  const bool is_network = open.attempt.protocol == "mk12" || open.attempt.protocol == "mk20";
+  if (is_network && claim.view == engine::ProviderView::kNoAnswer && claim.http_status == 0) {
+    totals.silent.insert(open.intent.provider);
+  }
+  PIECEWORK_TRY(run.tracker().take_claim(open, claim, open.intent.provider));
+  return {};
+}
+
 Status track_attempt(LiveRun& run, const engine::OpenAttempt& open, TrackTotals& totals) {
   // A provider that has left the policy, or is another policy's, says nothing; the chain is asked all the same.
   if (run.parties().provider_of(open) != nullptr && open.attempt.state != engine::AttemptState::kPrepared) {
-    PIECEWORK_ASSIGN(engine::DealAdapter * adapter, run.parties().adapter_of(open.intent.provider));
-    const engine::StatusClaim claim = adapter->status(open.attempt.prepared);
-    PIECEWORK_TRY(run.tracker().take_claim(open, claim, open.intent.provider));
+    PIECEWORK_TRY(ask_provider(run, open, totals));
   }
   PIECEWORK_ASSIGN(const TrackedDeal tracked, run.tracker().tracked(open));
   PIECEWORK_ASSIGN(const std::optional<DealView> seen, run.tracker().look(tracked));
@@ -82,11 +99,13 @@ Result<int> run_track(const DealFlags& flags) {
                               {"finalized_epoch", point.finalized.epoch},
                               {"is_fresh", is_fresh},
                               {"states", totals.states},
+                              {"silent_providers", totals.silent},
                               {"unanswered", totals.unanswered_count}}));
   } else {
     std::string text = fmt::format("epoch {}, finalized {}, by {}\n", point.head_epoch, point.finalized.epoch,
                                    printable(point.endpoint));
     for (const auto& [state, number] : totals.states) text += fmt::format("{:<17} {}\n", state, number);
+    for (const std::string& provider : totals.silent) text += fmt::format("{} does not answer\n", provider);
     PIECEWORK_TRY(print_text(text));
   }
   if (totals.unanswered_count == 0 && is_fresh) return kExitDone;

