@@ -1,19 +1,18 @@
 // How policies and records name protocols, transfers and signers.
-#include <array>
-#include <utility>
 
 #include "engine/deal/deal_policy.h"
+#include "engine/deal/name_table.h"
 
 namespace piecework::engine {
 namespace {
 
-constexpr std::array<std::pair<DataTransfer, std::string_view>, 3> kTransfers{{
+constexpr NameTable<DataTransfer, 3> kTransfers{{
     {DataTransfer::kOffline, "offline"},
     {DataTransfer::kPull, "pull"},
     {DataTransfer::kPush, "push"},
 }};
 
-constexpr std::array<std::pair<DealProtocol, std::string_view>, 4> kProtocols{{
+constexpr NameTable<DealProtocol, 4> kProtocols{{
     {DealProtocol::kMk12, "mk12"},
     {DealProtocol::kMk20, "mk20"},
     {DealProtocol::kOffline, "offline"},
@@ -22,33 +21,13 @@ constexpr std::array<std::pair<DealProtocol, std::string_view>, 4> kProtocols{{
 
 }  // namespace
 
-std::string_view name_of(DealProtocol protocol) {
-  for (const auto& [value, name] : kProtocols) {
-    if (value == protocol) return name;
-  }
-  return "";
-}
+std::string_view name_of(DealProtocol protocol) { return name_in(kProtocols, protocol); }
 
-std::optional<DealProtocol> parse_deal_protocol(std::string_view name) {
-  for (const auto& [value, text] : kProtocols) {
-    if (text == name) return value;
-  }
-  return std::nullopt;
-}
+std::optional<DealProtocol> parse_deal_protocol(std::string_view name) { return value_in(kProtocols, name); }
 
-std::string_view name_of(DataTransfer transfer) {
-  for (const auto& [value, name] : kTransfers) {
-    if (value == transfer) return name;
-  }
-  return "";
-}
+std::string_view name_of(DataTransfer transfer) { return name_in(kTransfers, transfer); }
 
-std::optional<DataTransfer> parse_data_transfer(std::string_view name) {
-  for (const auto& [value, text] : kTransfers) {
-    if (text == name) return value;
-  }
-  return std::nullopt;
-}
+std::optional<DataTransfer> parse_data_transfer(std::string_view name) { return value_in(kTransfers, name); }
 
 std::string_view name_of(SignerChoice::Kind kind) {
   switch (kind) {

@@ -1,17 +1,17 @@
 #include "engine/deal/deal_state.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <limits>
 #include <tuple>
-#include <utility>
 #include <vector>
+
+#include "engine/deal/name_table.h"
 
 namespace piecework::engine {
 namespace {
 
-constexpr std::array<std::pair<DealState, std::string_view>, 11> kNames{{
+constexpr NameTable<DealState, 11> kNames{{
     {DealState::kNone, "none"},
     {DealState::kAccepted, "accepted"},
     {DealState::kDataSent, "data_sent"},
@@ -165,19 +165,9 @@ DealState state_of_claims(History history, AttemptState attempt) {
 
 }  // namespace
 
-std::string_view name_of(DealState state) {
-  for (const auto& [value, name] : kNames) {
-    if (value == state) return name;
-  }
-  return "";
-}
+std::string_view name_of(DealState state) { return name_in(kNames, state); }
 
-std::optional<DealState> parse_deal_state(std::string_view name) {
-  for (const auto& [value, text] : kNames) {
-    if (text == name) return value;
-  }
-  return std::nullopt;
-}
+std::optional<DealState> parse_deal_state(std::string_view name) { return value_in(kNames, name); }
 
 DealView deal_view(History history, const DealRules& rules) {
   DealView view;

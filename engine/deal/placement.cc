@@ -3,16 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <set>
 #include <tuple>
+
+#include "engine/deal/name_table.h"
 
 namespace piecework::engine {
 namespace {
 
 constexpr size_t kSearchStepsMax = 100'000;
 
-constexpr std::array<std::pair<IntentReason, std::string_view>, 3> kReasons{{
+constexpr NameTable<IntentReason, 3> kReasons{{
     {IntentReason::kNew, "new"},
     {IntentReason::kRenew, "renew"},
     {IntentReason::kRepair, "repair"},
@@ -223,19 +224,9 @@ void place_successors(const DealPolicy& policy, const PlacementRequest& request,
 
 }  // namespace
 
-std::string_view name_of(IntentReason reason) {
-  for (const auto& [value, name] : kReasons) {
-    if (value == reason) return name;
-  }
-  return "";
-}
+std::string_view name_of(IntentReason reason) { return name_in(kReasons, reason); }
 
-std::optional<IntentReason> parse_intent_reason(std::string_view name) {
-  for (const auto& [value, text] : kReasons) {
-    if (text == name) return value;
-  }
-  return std::nullopt;
-}
+std::optional<IntentReason> parse_intent_reason(std::string_view name) { return value_in(kReasons, name); }
 
 bool is_dead(const CopyView& copy) { return is_finally_dead(copy.attempt, copy.state); }
 

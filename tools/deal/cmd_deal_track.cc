@@ -33,6 +33,16 @@ void count(const DealView& view, TrackTotals& totals) {
   ++totals.states[std::string(is_deal ? name_of(view.state) : name_of(view.attempt))];
 }
 
+Status look_at(LiveRun& run, const TrackedDeal& tracked, TrackTotals& totals) {
+  PIECEWORK_ASSIGN(const std::optional<DealView> seen, run.tracker().look(tracked));
+  if (seen) {
+    count(*seen, totals);
+  } else {
+    ++totals.unanswered_count;
+  }
+  return {};
+}
+
 // What the provider claims. One that cannot be reached claims nothing.
 Status ask_provider(LiveRun& run, const engine::OpenAttempt& open, TrackTotals& totals) {
   if (totals.silent.contains(open.intent.provider)) return {};
@@ -56,13 +66,7 @@ Status track_attempt(LiveRun& run, const engine::OpenAttempt& open, TrackTotals&
     PIECEWORK_TRY(ask_provider(run, open, totals));
   }
   PIECEWORK_ASSIGN(const TrackedDeal tracked, run.tracker().tracked(open));
-  PIECEWORK_ASSIGN(const std::optional<DealView> seen, run.tracker().look(tracked));
-  if (seen) {
-    count(*seen, totals);
-  } else {
-    ++totals.unanswered_count;
-  }
-  return {};
+  return look_at(run, tracked, totals);
 }
 
 Status track_all(LiveRun& run, TrackTotals& totals) {
@@ -77,12 +81,7 @@ Status track_all(LiveRun& run, TrackTotals& totals) {
   for (const engine::DealRow& deal : deals) {
     if (deal.attempt_id || is_over(deal.state)) continue;
     PIECEWORK_ASSIGN(const TrackedDeal tracked, run.tracker().tracked(deal));
-    PIECEWORK_ASSIGN(const std::optional<DealView> seen, run.tracker().look(tracked));
-    if (seen) {
-      count(*seen, totals);
-    } else {
-      ++totals.unanswered_count;
-    }
+    PIECEWORK_TRY(look_at(run, tracked, totals));
   }
   return {};
 }

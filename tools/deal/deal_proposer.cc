@@ -198,10 +198,19 @@ Result<ProposeOutcome> DealProposer::resume(const engine::OpenAttempt& left) {
     return outcome;
   }
   if (!engine::is_unresolved(open.attempt.state)) return outcome;
+  PIECEWORK_ASSIGN(const bool may_lack_it, settle(open, outcome));
+  const bool is_open = engine::is_unresolved(outcome.state) && outcome.deal_state == engine::DealState::kNone;
+  if (!may_lack_it || !is_open || lead <= 0) return outcome;
+  return send(std::move(open), true);
+}
+
+// Asks the provider and, where that does not tell, the chain. Whether the provider may lack what it was sent: one that
+// does not say (Curio's MK12) may be sent the same bytes again; one that is not there may not be bothered.
+Result<bool> DealProposer::settle(const engine::OpenAttempt& open, ProposeOutcome& outcome) {
   const Result<engine::DealAdapter*> adapter = parties_.adapter_of(open.intent.provider);
   if (!adapter) {
     outcome.reason = adapter.error().message;
-    return outcome;
+    return false;
   }
   PIECEWORK_TRY(session_.book().keep_lease(deal_now_s()));
   const engine::StatusClaim claim = (*adapter)->status(open.attempt.prepared);
@@ -210,7 +219,7 @@ Result<ProposeOutcome> DealProposer::resume(const engine::OpenAttempt& left) {
   outcome.state = claimed.attempt;
   outcome.deal_state = claimed.state;
   outcome.reason = claim.message.empty() ? claim.stage : claim.message;
-  if (!engine::is_unresolved(claimed.attempt)) return outcome;
+  if (!engine::is_unresolved(claimed.attempt)) return false;
   // Behind the chain's word nothing is left to be asked.
   PIECEWORK_ASSIGN(const TrackedDeal tracked, tracker_.tracked(open));
   PIECEWORK_ASSIGN(const std::optional<engine::DealView> seen, tracker_.look(tracked));
@@ -218,14 +227,8 @@ Result<ProposeOutcome> DealProposer::resume(const engine::OpenAttempt& left) {
     outcome.state = seen->attempt;
     outcome.deal_state = seen->state;
   }
-  const bool is_open = engine::is_unresolved(outcome.state) && outcome.deal_state == engine::DealState::kNone;
-  // A provider that does not say (Curio's MK12) may be sent the same bytes again; one that is not there may not be
-  // bothered.
-  const bool may_lack_it =
-      claim.view == engine::ProviderView::kHasNot || claim.http_status != 0 || open.attempt.protocol == "offline";
   if (claim.http_status == 0 && claim.view == engine::ProviderView::kNoAnswer) paused_.insert(open.intent.provider);
-  if (!may_lack_it || !is_open || lead <= 0) return outcome;
-  return send(std::move(open), true);
+  return claim.view == engine::ProviderView::kHasNot || claim.http_status != 0 || open.attempt.protocol == "offline";
 }
 
 }  // namespace piecework::tools

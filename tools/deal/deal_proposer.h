@@ -63,6 +63,7 @@ class DealProposer {
   Result<engine::OpenAttempt> store(const engine::IntentRow& intent, const engine::DealRequest& request,
                                     std::string_view protocol, const engine::PreparedDeal& prepared);
   Result<ProposeOutcome> send(engine::OpenAttempt open, bool is_repeat);
+  Result<bool> settle(const engine::OpenAttempt& open, ProposeOutcome& outcome);
   Result<ProposeOutcome> outcome_of(const engine::IntentRow& intent);
   Status note(uint64_t attempt_id, engine::Verdict verdict, const std::string& endpoint, const std::string& detail,
               engine::OpenAttempt& open);
