@@ -73,7 +73,7 @@ class ChainFold {
   std::optional<DealState> state() const {
     switch (phase_) {
       case Phase::kNone:
-        if (absent_count_ >= 2) return DealState::kProposalExpired;
+        if (absent_count_ >= 2 || as_of_epoch_ >= end_epoch()) return DealState::kProposalExpired;
         if (is_unclear_) return DealState::kLost;
         return std::nullopt;
       case Phase::kOnChain:

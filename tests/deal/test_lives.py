@@ -24,7 +24,12 @@ class FiftyDeals(deal_case.Case):
         self.propose()
         self.check_one_deal_each(50)
         self.live_through()
+        before = len(self.node.calls)
         self.assertEqual(self.track()["states"], {"active": 50})
+        # Each provider by mk12 is asked once what it published, in two parts, and not for each deal.
+        asked = [name for _, name in self.node.calls[before:]].count("Filecoin.GetActorEventsRaw")
+        by_mk20 = sum(deal.protocol == "mk20" for _, deal in self.provider_deals())
+        self.assertLessEqual(asked, 3 * 2 + by_mk20 * 2 * 2)
         loads = [len(provider.deals) for provider in self.providers.values()]
         self.assertLessEqual(max(loads) - min(loads), 2)
 
@@ -344,6 +349,10 @@ class Faults(deal_case.Case):
         self.deal("adopt", "4999", code=66)
         self.assertEqual(self.deal_json("adopt", "5000")["state"], "active")
         self.assertIn(b"has deal 5000 of devnet already", self.deal("adopt", "5000").err)
+        row, = self.exported()
+        self.assertEqual([row[name] for name in ("reason", "deal", "deal_id", "provider", "client_key", "attempt")],
+                         ["adopted", "active", 5000, "t01000", None, None])
+        self.assertEqual(len(self.deal("export", "--format", "csv", policy=False).out.splitlines()), 2)
         self.assertEqual(self.deal_json("plan")["placements"], [])
         self.assertEqual(self.track()["states"], {"active": 1})
         self.catalogue = mine

@@ -14,6 +14,7 @@ using engine::Observation;
 using engine::Verdict;
 
 constexpr Epoch kSearchSlackEpochs = 20;  // clocks differ a little
+constexpr Epoch kSearchStepEpochs = 120;  // deals of an hour are looked for from the same epoch on
 
 Verdict verdict_of(const engine::StatusClaim& claim, bool is_unresolved) {
   switch (claim.view) {
@@ -72,7 +73,8 @@ Result<TrackedDeal> DealTracker::tracked(const engine::OpenAttempt& open) {
   proposal.client_collateral = terms.client_collateral;
   PIECEWORK_ASSIGN(deal.own.client_id, client_id(open.attempt.client));
   const engine::ChainClock& clock = session_.policy().network.clock;
-  deal.own.sent_epoch = std::max<Epoch>(0, clock.epoch_at(open.attempt.prepared_at_s) - kSearchSlackEpochs);
+  const Epoch prepared_epoch = clock.epoch_at(open.attempt.prepared_at_s) - kSearchSlackEpochs;
+  deal.own.sent_epoch = std::max<Epoch>(0, prepared_epoch - prepared_epoch % kSearchStepEpochs);
   deal.signed_cid = open.attempt.prepared.signed_proposal_cid;
   deal.allocation_id = terms.allocation_id;
   PIECEWORK_ASSIGN(const std::vector<Observation> history, session_.book().history(deal.subject));
@@ -151,7 +153,8 @@ std::optional<Observation> DealTracker::look_for_f05(const TrackedDeal& deal) {
     }
   }
   const Epoch last = std::min(chain_.finalized().epoch, deal.own.proposal.start_epoch);
-  const auto events = chain_.published_by(deal.own.proposal.provider, deal.own.sent_epoch, last);
+  const std::optional<std::vector<uint64_t>>& events =
+      chain_.published_by(deal.own.proposal.provider, deal.own.sent_epoch, last);
   if (events) candidates.insert(candidates.end(), events->begin(), events->end());
   for (const uint64_t id : candidates) {
     const Result<bool> is_taken = session_.book().is_taken(session_.network(), id, deal.subject);

@@ -174,6 +174,8 @@ TEST(DealState, NotFoundHasFourMeanings) {
        kHeld + std::vector{chain(V::kNotFound, 20'000), chain(V::kActive, 20'000), chain(V::kNotFound, 20'000)},
        A::kAccepted, D::kActive},
       {"nobody can say why", kTaken + std::vector{chain(V::kUnclear, kLate)}, A::kAccepted, D::kLost},
+      {"nobody could say, and it would have ended", kTaken + std::vector{chain(V::kUnclear, kEnd)}, A::kAccepted,
+       D::kProposalExpired},
       {"and then it is there", kTaken + std::vector{chain(V::kUnclear, kLate), chain(V::kActive, kLate + 50)},
        A::kAccepted, D::kActive},
       {"expired as a proposal, and on chain after all",
