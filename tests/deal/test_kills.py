@@ -66,6 +66,26 @@ class Kills(deal_case.Case):
                     self.settle()
                     self.check_whole(4)
 
+    def test_what_may_have_been_sent_is_not_signed_anew(self):
+        """A driver that died around the sending comes back when the start is too near to be sealed."""
+        if RANDOM_KILLS:
+            self.skipTest("random kills were asked for")
+        self.make_pieces(1)
+        for point in kill_points():
+            for number in (1000, 1002):
+                with self.subTest(point=point, number=number):
+                    self.start_over(copies=1, only=(number,))
+                    self.chain.head = 100_000
+                    self.propose(kill=f"{point}:1", code=None)
+                    taken = len(self.provider_deals())
+                    was_sent = taken > 0 or point == "deal.before_submit"
+                    self.chain.advance(deal_case.START_DELAY - 900)
+                    for _ in range(3):
+                        self.propose(code=None)
+                        self.reconcile(code=None)
+                    self.assertEqual(len(self.provider_deals()), taken if was_sent else 1)
+                    self.assertEqual(len(self.exported()), 2 if point == "deal.after_store" else 1)
+
     def test_caps_hold_when_it_dies(self):
         if RANDOM_KILLS:
             self.skipTest("random kills were asked for")
