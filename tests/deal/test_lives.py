@@ -336,7 +336,9 @@ class Faults(deal_case.Case):
         self.propose(code=78)
         self.assertEqual(len(self.provider_deals()), 3)
         self.write_policy(copies=1, only=(1000,), price=price, deal_cap=cost - 1)
-        self.propose(code=64)
+        outcomes = self.propose(code=78).json()["outcomes"]
+        self.assertEqual(len(outcomes), len(pieces) - 3, "one that is too dear does not stop the others")
+        self.assertTrue(all("is more than the policy's cap" in row["reason"] for row in outcomes), outcomes)
         self.assertEqual(len(self.provider_deals()), 3)
 
     def test_adopted_deals_and_outcomes_by_hand(self):

@@ -62,6 +62,8 @@ class SendData(deal_case.Case):
         self.assertEqual([(row["piece_cid_v1"], row["outcome"]) for row in self.send("--piece", piece)],
                          [(piece, "sent")] * 2)
         self.assertEqual(self.outcomes(), ["sent"] * 4 + ["there"] * 2)
+        other = "baga6ea4seaqao7s73y24kcutaosvacpdjgfe5pw76ooefnyqw4ynr3d2y6x2mpq"
+        self.deal("send-data", "--network", "devnet", "--dir", self.temp / "out", "--piece", other, code=66)
 
     def test_cut_off_at_every_request(self):
         self.propose()

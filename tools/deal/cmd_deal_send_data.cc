@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -149,15 +150,28 @@ int exit_code_of(const std::vector<Upload>& uploads) {
   return has("incomplete") ? kExitUnavailable : kExitDone;
 }
 
+// The pieces that --piece names, by the catalogue's numbers; none: all.
+Result<std::set<uint64_t>> wanted_pieces(const SendFlags& flags, LiveRun& run) {
+  std::set<uint64_t> wanted;
+  for (const std::string& name : flags.pieces) {
+    PIECEWORK_ASSIGN(const std::optional<engine::CataloguePiece> piece, run.session().reader().find_piece(name));
+    if (!piece) {
+      return fail(ErrorCode::kNotFound, ErrorSide::kSource,
+                  fmt::format("the catalogue has no piece {}", printable(name)));
+    }
+    wanted.insert(piece->id);
+  }
+  return wanted;
+}
+
 Status upload_all(const SendFlags& flags, LiveRun& run, Uploader& uploader, std::vector<Upload>& uploads) {
+  PIECEWORK_ASSIGN(const std::set<uint64_t> wanted, wanted_pieces(flags, run));
   PIECEWORK_ASSIGN(const std::vector<engine::OpenAttempt> open,
                    run.session().book().open_attempts(run.session().network()));
   for (const engine::OpenAttempt& attempt : open) {
     if (!awaits_upload(attempt, run.parties())) continue;
+    if (!wanted.empty() && !wanted.contains(attempt.intent.piece_id)) continue;
     PIECEWORK_ASSIGN(const engine::CataloguePiece piece, run.session().reader().piece(attempt.intent.piece_id));
-    const bool is_wanted = flags.pieces.empty() || std::count(flags.pieces.begin(), flags.pieces.end(), piece.cid_v1) ||
-                           std::count(flags.pieces.begin(), flags.pieces.end(), piece.cid_v2);
-    if (!is_wanted) continue;
     if (stop_requested()) return fail(ErrorCode::kCancelled, ErrorSide::kInternal, "stopped: run again, it goes on");
     PIECEWORK_ASSIGN(Upload upload, uploader.upload(attempt, piece));
     uploads.push_back(std::move(upload));

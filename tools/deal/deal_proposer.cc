@@ -128,12 +128,19 @@ Result<ProposeOutcome> DealProposer::propose(const engine::IntentRow& intent) {
   if (!outcome.reason.empty()) return outcome;
   PIECEWORK_TRY(session_.book().keep_lease(deal_now_s()));
   kill_point("deal.before_prepare");
-  PIECEWORK_ASSIGN(const engine::PreparedDeal prepared, (*adapter)->prepare(request));
+  const Result<engine::PreparedDeal> prepared = (*adapter)->prepare(request);
   kill_point("deal.after_prepare");
-  PIECEWORK_ASSIGN(engine::OpenAttempt open, store(intent, request, (*adapter)->protocol(), prepared));
+  Result<engine::OpenAttempt> open = prepared ? store(intent, request, (*adapter)->protocol(), *prepared)
+                                              : tl::unexpected<Error>(prepared.error());
   kill_point("deal.after_store");
+  if (!open && open.error().code != ErrorCode::kInvalidArgument) return tl::unexpected<Error>(open.error());
+  if (!open) {
+    // Terms that must not be signed, or more than one deal may cost: the others are not to wait for it.
+    outcome.reason = open.error().message;
+    return outcome;
+  }
   preflight_.spend(request, provider->protocol);
-  return send(std::move(open), false);
+  return send(std::move(*open), false);
 }
 
 Status DealProposer::note(uint64_t attempt_id, Verdict verdict, const std::string& endpoint, const std::string& detail,

@@ -48,7 +48,7 @@ class DealProposer {
   Status begin() { return preflight_.begin(); }
 
   // Signs and stores an attempt at `intent`, then sends it. Errors end the run: those of the book, of the signer, of a
-  // cap that has no room; what concerns this deal alone is in the outcome.
+  // day's or campaign's cap that has no room; what concerns this deal alone is in the outcome.
   Result<ProposeOutcome> propose(const engine::IntentRow& intent);
 
   // What an earlier run left: asks the provider, and sends again what it does not know and nobody may have refused.
