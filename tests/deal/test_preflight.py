@@ -4,8 +4,12 @@ import base64
 import contextlib
 import json
 import os
+import re
 import sqlite3
+import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -131,6 +135,38 @@ class Preflight(deal_case.Case):
         exported = self.deal("export", policy=False)
         for said in (finished, shown, exported):
             self.assertNotIn(b"s3cret", said.out + said.err)
+
+    def test_providers_fetch_the_piece_from_serve(self):
+        """With the URL and headers of the deal alone, as a provider would."""
+        token, tokens = self.temp / "acme.token", self.temp / "tokens"
+        token.write_text("s3cret-word-of-acme")
+        tokens.write_text("acme s3cret-word-of-acme\n")
+        for path in (token, tokens):
+            os.chmod(path, 0o600)
+        server = subprocess.Popen([harness.BINARY, "serve", "--dir", self.temp / "out", "--listen", "127.0.0.1:0",
+                                   "--tokens", tokens], stdout=subprocess.PIPE)
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.terminate)
+        url = re.search(rb"http://\S+/piece/", server.stdout.readline())[0].decode()
+        more = {number: f'piece_token_file = "{token}"' for number in (1000, 1002)}
+        self.plan(1000, 1002, copies=2, extra=f'piece_url = "{url}"', more=more)
+        self.propose()
+        car = (self.temp / "out" / f"{self.piece}.car").read_bytes()
+        for _, deal in self.provider_deals():
+            if deal.protocol == "mk20":
+                where = deal.request["data"]["source_http"]["urls"][0]
+                headers = {name: values[0] for name, values in where["headers"].items()}
+            else:
+                where = {"url": json.loads(deal.request["Transfer"]["Params"])["URL"]}
+                headers = json.loads(deal.request["Transfer"]["Params"])["Headers"]
+                self.assertEqual(deal.request["Transfer"]["Size"], len(car))
+            with urllib.request.urlopen(urllib.request.Request(where["url"], headers=headers)) as reply:
+                self.assertEqual(reply.read(), car)
+            with self.assertRaises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(where["url"])
+            self.assertEqual(refused.exception.code, 401)
+            refused.exception.close()
 
     def test_the_address_that_a_provider_names_on_chain(self):
         """/ip4/127.0.0.1/tcp/PORT/http, after one by which nobody may be spoken to."""

@@ -138,6 +138,7 @@ Result<int> run_dry(const ProposeFlags& flags) {
   PIECEWORK_ASSIGN(engine::DealBook book, engine::DealBook::open_to_read(flags.catalogue_path));
   PIECEWORK_ASSIGN(engine::CatalogueReader reader, engine::CatalogueReader::open(flags.catalogue_path));
   PIECEWORK_ASSIGN(const std::vector<engine::IntentRow> intents, book.open_intents(policy.network.name, policy.name));
+  AttoFil per_epoch;
   AttoFil total;
   std::string text;
   Json list = Json::array();
@@ -147,6 +148,7 @@ Result<int> run_dry(const ProposeFlags& flags) {
     PIECEWORK_ASSIGN(const engine::CataloguePiece piece, reader.piece(intent.piece_id));
     PIECEWORK_ASSIGN(const engine::DealPrice price,
                      engine::price_of(provider->price_per_gib_epoch, piece.padded_bytes, policy.duration_epochs));
+    PIECEWORK_ASSIGN(per_epoch, add(per_epoch, price.per_epoch));
     PIECEWORK_ASSIGN(total, add(total, price.total));
     text += fmt::format("{} {} by {}: {} attoFIL per epoch, {} in total, {} per TiB-month\n", piece.cid_v1,
                         intent.provider, name_of(provider->protocol), price.per_epoch.text(), price.total.text(),
@@ -159,11 +161,15 @@ Result<int> run_dry(const ProposeFlags& flags) {
                     {"per_tib_month_attofil", price.per_tib_month.text()}});
   }
   if (flags.json) {
-    PIECEWORK_TRY(print_json(
-        {{"network", policy.network.name}, {"live", false}, {"total_attofil", total.text()}, {"would_propose", list}}));
+    PIECEWORK_TRY(print_json({{"network", policy.network.name},
+                              {"live", false},
+                              {"price_per_epoch_attofil", per_epoch.text()},
+                              {"total_attofil", total.text()},
+                              {"would_propose", list}}));
   } else {
-    text += fmt::format("{} deals on {}, {} attoFIL in total; a dry run: --live --network {} sends them\n", list.size(),
-                        policy.network.name, total.text(), policy.network.name);
+    text += fmt::format(
+        "{} deals on {}, {} attoFIL per epoch, {} in total; a dry run: --live --network {} sends them\n", list.size(),
+        policy.network.name, per_epoch.text(), total.text(), policy.network.name);
     PIECEWORK_TRY(print_text(text));
   }
   return kExitDone;
