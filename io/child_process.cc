@@ -120,13 +120,21 @@ std::string exchange(UniqueFd input, UniqueFd output, UniqueFd error, const Chil
 
 // Waits for the end of `child`, killing its group once it must. Its status as waitpid(2) gives it.
 int wait_for(pid_t child, const ChildCommand& command, Clock::time_point deadline, std::string& failure) {
-  int status = 0;
-  while (::waitpid(child, &status, WNOHANG) == 0) {
+  // Before it is reaped: what it started and left behind is in its group, whose number is still its own.
+  if (!failure.empty()) ::kill(-child, SIGKILL);
+  for (;;) {
+    int status = 0;
+    const pid_t ended = ::waitpid(child, &status, WNOHANG);
+    if (ended == child) return status;
+    // Whoever started this process with SIGCHLD ignored has the kernel throw exit codes away.
+    if (ended < 0 && errno != EINTR) {
+      if (failure.empty()) failure = "nobody knows how it ended: SIGCHLD is ignored here";
+      return 0;
+    }
     if (failure.empty()) failure = why_stop(command, deadline);
     if (!failure.empty()) ::kill(-child, SIGKILL);
     ::poll(nullptr, 0, kReapPollMs);
   }
-  return status;
 }
 
 }  // namespace

@@ -93,6 +93,17 @@ void set_method(CURL* easy, const HttpRequest& request) {
   set(easy, CURLOPT_FORBID_REUSE, is_get ? 0L : 1L);
 }
 
+// Whether a byte of the request may have left: the connection stood, or libcurl counts bytes as written.
+bool has_begun_to_send(CURL* easy) {
+  curl_off_t ready_us = 0;
+  curl_off_t body_bytes = 0;
+  long head_bytes = 0;
+  curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+  curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &head_bytes);
+  curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &body_bytes);
+  return ready_us != 0 || head_bytes != 0 || body_bytes != 0;
+}
+
 HeaderList header_list(const HttpRequest& request) {
   HeaderList list;
   const auto append = [&list](const std::string& line) {
@@ -188,10 +199,7 @@ HttpOutcome HttpClient::perform(const HttpRequest& request) {
   const CURLcode code = curl_easy_perform(easy);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, nullptr);
 
-  // Up to the moment when the request's first byte is due, nothing of it has left.
-  curl_off_t ready_us = 0;
-  curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
-  HttpOutcome outcome{std::nullopt, ready_us != 0, ""};
+  HttpOutcome outcome{std::nullopt, has_begun_to_send(easy), ""};
   long status = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
   if (code == CURLE_OK && status != 0) {

@@ -23,6 +23,13 @@ bool parse_count(std::string_view text, uint64_t& count) {
   return code == std::errc() && stop == text.data() + text.size() && !text.empty();
 }
 
+std::optional<int64_t> number_from_environment(const char* name) {
+  const char* const specification = std::getenv(name);
+  uint64_t number = 0;
+  if (specification == nullptr || !parse_count(specification, number)) return std::nullopt;
+  return static_cast<int64_t>(number);
+}
+
 }  // namespace
 
 Status arm_kill_point_from_environment() {
@@ -57,16 +64,13 @@ Status set_checkpoints_from_environment(engine::PackRequest& request) {
   return {};
 }
 
-std::optional<int64_t> now_from_environment() {
-  const char* specification = std::getenv("PIECEWORK_NOW");
-  uint64_t now_s = 0;
-  if (specification == nullptr || !parse_count(specification, now_s)) return std::nullopt;
-  return static_cast<int64_t>(now_s);
-}
+std::optional<int64_t> now_from_environment() { return number_from_environment("PIECEWORK_NOW"); }
+std::optional<int64_t> deal_timeout_ms_from_environment() { return number_from_environment("PIECEWORK_DEAL_TIMEOUT"); }
 #else
 Status arm_kill_point_from_environment() { return {}; }
 Status set_checkpoints_from_environment(engine::PackRequest& /*request*/) { return {}; }
 std::optional<int64_t> now_from_environment() { return std::nullopt; }
+std::optional<int64_t> deal_timeout_ms_from_environment() { return std::nullopt; }
 #endif
 
 }  // namespace piecework::tools

@@ -2,9 +2,9 @@
 //
 //   PIECEWORK_KILL=publish.after_link:3      SIGKILL at the third passing of that point
 //   PIECEWORK_NOW=1800000000                 the clock of the deal driver
+//   PIECEWORK_DEAL_TIMEOUT=500               milliseconds that it waits for a provider's answer
 //   PIECEWORK_CHECKPOINT=0:1048576:65536:8   milliseconds between checkpoints, bytes of CAR between marks, dead bytes
-//   of
-//                                            a log that is written anew, events in a run
+//                                            of a log that is written anew, events in a run
 #pragma once
 
 #include <cstdint>
@@ -23,5 +23,7 @@ Status set_checkpoints_from_environment(engine::PackRequest& request);
 
 // What PIECEWORK_NOW says, seconds since 1970: deals live for years. None where it says nothing that is a number.
 std::optional<int64_t> now_from_environment();
+// What PIECEWORK_DEAL_TIMEOUT says.
+std::optional<int64_t> deal_timeout_ms_from_environment();
 
 }  // namespace piecework::tools

@@ -1,12 +1,11 @@
 #include "engine/deal/attempt_state.h"
 
-#include <array>
-#include <utility>
+#include "engine/deal/name_table.h"
 
 namespace piecework::engine {
 namespace {
 
-constexpr std::array<std::pair<AttemptState, std::string_view>, 6> kNames{{
+constexpr NameTable<AttemptState, 6> kNames{{
     {AttemptState::kPlanned, "planned"},
     {AttemptState::kPrepared, "prepared"},
     {AttemptState::kSending, "sending"},
@@ -41,11 +40,14 @@ struct Fold {
         state = AttemptState::kUnknown;
         break;
       case Verdict::kRejected:
-        state = has_open_send ? AttemptState::kUnknown : AttemptState::kRejected;
+        if (observation.source == ObservationSource::kDriver) {
+          state = has_open_send ? AttemptState::kUnknown : AttemptState::kRejected;
+        } else if (is_unresolved(state)) {
+          state = AttemptState::kRejected;  // told apart from any sending, by a provider that was asked
+        }
         break;
+      // It had the proposal, and may have published it before it gave up: that it is dead only the chain says.
       case Verdict::kClaimsFailed:
-        if (is_unresolved(state)) state = AttemptState::kRejected;
-        break;
       case Verdict::kAccepted:
       case Verdict::kDataSent:
       case Verdict::kClaimsKnown:
@@ -71,19 +73,9 @@ struct Fold {
 
 }  // namespace
 
-std::string_view name_of(AttemptState state) {
-  for (const auto& [value, name] : kNames) {
-    if (value == state) return name;
-  }
-  return "";
-}
+std::string_view name_of(AttemptState state) { return name_in(kNames, state); }
 
-std::optional<AttemptState> parse_attempt_state(std::string_view name) {
-  for (const auto& [value, text] : kNames) {
-    if (text == name) return value;
-  }
-  return std::nullopt;
-}
+std::optional<AttemptState> parse_attempt_state(std::string_view name) { return value_in(kNames, name); }
 
 AttemptState attempt_state(History history) {
   Fold fold;

@@ -7,7 +7,8 @@
 //
 // An answer that does not tell leaves the attempt unknown: the provider may have taken the proposal. Then only the
 // provider's status, or the chain, closes it; a refusal of a repetition does not, since it may be a refusal of the
-// repetition alone. Evidence of the chain counts more than any answer. Pure; nothing here reads a clock.
+// repetition alone. A provider that says that the deal failed had taken it: accepted, and dead by the chain alone.
+// Evidence of the chain counts more than any answer. Pure; nothing here reads a clock.
 #pragma once
 
 #include <cstdint>

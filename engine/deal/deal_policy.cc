@@ -9,24 +9,19 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <array>
 #include <set>
+
+#include "engine/deal/toml_guard.h"
 
 namespace piecework::engine {
 namespace {
 
 constexpr Epoch kDurationMin = 180 * kEpochsPerDay;      // builtin-actors: DEAL_MIN_DURATION
-constexpr Epoch kF05DurationMax = 1278 * kEpochsPerDay;  // DEAL_MAX_DURATION
+constexpr Epoch kF05DurationMax = 1278 * kEpochsPerDay;  // DEAL_MAX_DURATION, and how far ahead a sector may end
 constexpr Epoch kDurationMax = 5 * 365 * kEpochsPerDay;  // the longest term of an allocation
+constexpr Epoch kSealEpochs = kEpochsPerDay / 3;         // what providers ask for unless they say else
 constexpr size_t kTextBytesMax = 4096;
 constexpr size_t kListMax = 64;
-
-constexpr std::array<std::pair<DealProtocol, std::string_view>, 4> kProtocols{{
-    {DealProtocol::kMk12, "mk12"},
-    {DealProtocol::kMk20, "mk20"},
-    {DealProtocol::kOffline, "offline"},
-    {DealProtocol::kCommand, "command"},
-}};
 
 tl::unexpected<Error> refuse(std::string_view path, const toml::source_region& place, std::string_view what) {
   return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
@@ -152,53 +147,6 @@ class TableReader {
   std::set<std::string> asked_;
 };
 
-bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
-
-// Whether `line` begins a table without a name that toml++ can take: it asserts that one follows the brackets.
-bool is_header_without_name(std::string_view line) {
-  const auto skip_blank = [&line] { line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size())); };
-  skip_blank();
-  if (line.empty() || line.front() != '[') return false;
-  line.remove_prefix(1);
-  if (!line.empty() && line.front() == '[') line.remove_prefix(1);
-  skip_blank();
-  if (line.empty()) return true;
-  const char c = line.front();
-  return !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-           c == '"' || c == '\'');
-}
-
-// toml++ bounds how deep values are nested, but not how many parts a dotted key has: each is a table in a table, and
-// these go away by recursion. A policy needs no dot outside of quotes, so the first is refused; and no text over
-// several lines, so that quotes can be told line by line. Nor is anything outside of ASCII (texts have \u): toml++
-// 3.3 calls some of it unreachable. The line of what is refused, from 1, or 0.
-size_t find_refused_line(std::string_view text) {
-  size_t line = 0;
-  while (!text.empty()) {
-    ++line;
-    const size_t line_bytes = std::min(text.find('\n'), text.size() - 1) + 1;
-    const std::string_view content = text.substr(0, line_bytes);
-    text.remove_prefix(line_bytes);
-    if (is_header_without_name(content) || !std::all_of(content.begin(), content.end(), is_ascii)) return line;
-    if (content.find("\"\"\"") != std::string_view::npos || content.find("'''") != std::string_view::npos) return line;
-    char quote = '\0';
-    for (size_t i = 0; i < content.size(); ++i) {
-      const char c = content[i];
-      if (quote != '\0') {
-        if (c == '\\' && quote == '"') ++i;
-        if (c == quote) quote = '\0';
-      } else if (c == '"' || c == '\'') {
-        quote = c;
-      } else if (c == '#') {
-        break;
-      } else if (c == '.') {
-        return line;
-      }
-    }
-  }
-  return 0;
-}
-
 bool is_provider_id(std::string_view text, char prefix) {
   return text.size() >= 3 && text.size() <= 22 && text[0] == prefix && text[1] == '0' &&
          text.find_first_not_of("0123456789", 2) == std::string_view::npos && (text[2] != '0' || text.size() == 3);
@@ -242,6 +190,46 @@ Status read_chain(TableReader table, DealPolicy& policy) {
   return table.finish();
 }
 
+// How the provider gets the pieces: what the file says, else from the policy's piece_url where there is one.
+Status read_transfer(TableReader& table, const DealPolicy& policy, PolicyProvider& provider) {
+  const bool can_pull = !policy.piece_url.empty() && provider.protocol != DealProtocol::kOffline;
+  provider.transfer = can_pull ? DataTransfer::kPull : DataTransfer::kOffline;
+  if (table.has("transfer")) {
+    PIECEWORK_ASSIGN(const std::string name, table.text("transfer"));
+    const std::optional<DataTransfer> known = parse_data_transfer(name);
+    if (!known) return table.bad("transfer", "expected pull, push or offline");
+    provider.transfer = *known;
+  }
+  if (provider.transfer == DataTransfer::kPull && !can_pull) {
+    return table.bad("transfer", "to pull, a provider needs the policy's piece_url, and another protocol than offline");
+  }
+  if (provider.transfer == DataTransfer::kPush && provider.protocol != DealProtocol::kMk20) {
+    return table.bad("transfer", "only providers by mk20 take an upload");
+  }
+  PIECEWORK_ASSIGN(provider.piece_token_file, table.text_or("piece_token_file", ""));
+  if (!provider.piece_token_file.empty() && provider.transfer != DataTransfer::kPull) {
+    return table.bad("piece_token_file", "is for providers that fetch pieces from piece_url");
+  }
+  return {};
+}
+
+// That the policy's epochs leave the provider time, and end where a deal of its protocol may.
+Status read_seal_epochs(TableReader& table, const DealPolicy& policy, PolicyProvider& provider) {
+  PIECEWORK_ASSIGN(provider.seal_epochs, table.number_or("seal_epochs", 0, kDurationMin, kSealEpochs));
+  if (policy.start_delay_epochs < provider.seal_epochs) {
+    return table.bad("seal_epochs",
+                     fmt::format("is {}: start_delay_epochs, {}, leaves no time to ship and seal a piece",
+                                 provider.seal_epochs, policy.start_delay_epochs));
+  }
+  const bool is_f05 = provider.protocol != DealProtocol::kMk20;
+  if (is_f05 && policy.start_delay_epochs + policy.duration_epochs > kF05DurationMax) {
+    return table.bad("protocol", fmt::format("deals by {} end at most {} epochs after they are signed: "
+                                             "start_delay_epochs and duration_epochs are more",
+                                             name_of(provider.protocol), kF05DurationMax));
+  }
+  return {};
+}
+
 Result<PolicyProvider> read_provider(TableReader table, const DealPolicy& policy) {
   PolicyProvider provider;
   PIECEWORK_ASSIGN(provider.id, table.text("id"));
@@ -256,7 +244,7 @@ Result<PolicyProvider> read_provider(TableReader table, const DealPolicy& policy
   if (!known) return table.bad("protocol", "expected mk12, mk20, offline or command");
   provider.protocol = *known;
   if (*known == DealProtocol::kMk12 || *known == DealProtocol::kMk20) {
-    PIECEWORK_ASSIGN(provider.url, table.text("url"));
+    PIECEWORK_ASSIGN(provider.url, table.text_or("url", ""));
   } else if (*known == DealProtocol::kCommand) {
     PIECEWORK_ASSIGN(provider.command, table.list("command"));
   }
@@ -269,9 +257,8 @@ Result<PolicyProvider> read_provider(TableReader table, const DealPolicy& policy
   }
   PIECEWORK_ASSIGN(const int64_t bytes_max, table.number_or("piece_bytes_max", 128, INT64_MAX, INT64_MAX));
   provider.piece_bytes_max = static_cast<uint64_t>(bytes_max);
-  if (*known == DealProtocol::kMk12 && policy.duration_epochs > kF05DurationMax) {
-    return table.bad("protocol", fmt::format("deals by mk12 last at most {} epochs", kF05DurationMax));
-  }
+  PIECEWORK_TRY(read_transfer(table, policy, provider));
+  PIECEWORK_TRY(read_seal_epochs(table, policy, provider));
   PIECEWORK_TRY(table.finish());
   return provider;
 }
@@ -334,32 +321,6 @@ Result<DealPolicy> read_policy(TableReader table) {
 }
 
 }  // namespace
-
-std::string_view name_of(DealProtocol protocol) {
-  for (const auto& [value, name] : kProtocols) {
-    if (value == protocol) return name;
-  }
-  return "";
-}
-
-std::optional<DealProtocol> parse_deal_protocol(std::string_view name) {
-  for (const auto& [value, text] : kProtocols) {
-    if (text == name) return value;
-  }
-  return std::nullopt;
-}
-
-std::string_view name_of(SignerChoice::Kind kind) {
-  switch (kind) {
-    case SignerChoice::Kind::kKeyFile:
-      return "key_file";
-    case SignerChoice::Kind::kCommand:
-      return "command";
-    case SignerChoice::Kind::kRpc:
-      break;
-  }
-  return "rpc";
-}
 
 const PolicyProvider* DealPolicy::find_provider(std::string_view id) const {
   const auto found = std::find_if(providers.begin(), providers.end(),

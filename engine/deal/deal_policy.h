@@ -1,6 +1,7 @@
 // A policy: how many copies of each piece are wanted, with whom, at what price, for how long. A TOML file.
 //
-//   name = "sites"                    of the campaign: its caps hold over all policies of that name
+//   name = "sites"                    of the campaign: its caps hold over all policies of that name, and they alone
+//                                     send and settle its deals
 //   network = "calibnet"              mainnet, calibnet or devnet
 //   client = "t1..."                  the wallet that proposes
 //   copies = 3                        with as many different providers,
@@ -35,10 +36,15 @@
 //   owner = "acme"
 //   region = "eu"
 //   protocol = "mk20"                 mk12, mk20, offline or command
-//   url = "https://sp.example"        of mk12 and mk20
+//   url = "https://sp.example"        of mk12 and mk20; optional: else the first that it names on chain
 //   command = ["tool", "{request}"]   of command
 //   price_per_gib_epoch = "0"         what is offered: attoFIL for a GiB of padded piece and an epoch; 0 of mk20
 //   piece_bytes_max = 34359738368     optional: padded
+//   seal_epochs = 960                 optional: between taking a deal and its start; 960 is eight hours
+//   transfer = "pull"                 optional: pull (from piece_url), push (`deal send-data`, mk20 alone) or offline;
+//                                     pull where there is a piece_url, else offline
+//   piece_token_file = "acme.token"   optional, mode 0600: what it shows to `piecework serve --tokens`; the provider
+//                                     gets it with the deal
 //
 // Whoever writes the file is trusted with money, the file itself is not trusted to be well-formed: its size and nesting
 // are bounded, every key has to be known.
@@ -50,6 +56,7 @@
 #include <vector>
 
 #include "engine/deal/atto_fil.h"
+#include "engine/deal/deal_adapter.h"
 #include "engine/deal/network.h"
 
 namespace piecework::engine {
@@ -61,6 +68,9 @@ inline constexpr size_t kPolicyProvidersMax = 4096;
 enum class DealProtocol : uint8_t { kMk12, kMk20, kOffline, kCommand };
 std::string_view name_of(DealProtocol protocol);
 std::optional<DealProtocol> parse_deal_protocol(std::string_view name);
+// "offline", "pull", "push".
+std::string_view name_of(DataTransfer transfer);
+std::optional<DataTransfer> parse_data_transfer(std::string_view name);
 
 struct PolicyProvider {
   std::string id;
@@ -71,6 +81,9 @@ struct PolicyProvider {
   std::vector<std::string> command;
   AttoFil price_per_gib_epoch;
   uint64_t piece_bytes_max = UINT64_MAX;
+  Epoch seal_epochs = 0;
+  DataTransfer transfer = DataTransfer::kOffline;
+  std::string piece_token_file;  // "" for none
 };
 
 struct SignerChoice {

@@ -1,17 +1,17 @@
 #include "engine/deal/deal_state.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <limits>
 #include <tuple>
-#include <utility>
 #include <vector>
+
+#include "engine/deal/name_table.h"
 
 namespace piecework::engine {
 namespace {
 
-constexpr std::array<std::pair<DealState, std::string_view>, 11> kNames{{
+constexpr NameTable<DealState, 11> kNames{{
     {DealState::kNone, "none"},
     {DealState::kAccepted, "accepted"},
     {DealState::kDataSent, "data_sent"},
@@ -34,7 +34,8 @@ bool is_fresh(const Observation& observation, const DealRules& rules) {
   return std::abs(rules.clock.time_of(observation.head_epoch) - observation.at_s) < rules.head_age_max_s;
 }
 
-// Answers of the chain that count, oldest tipset first; of one tipset what is there before what is not.
+// Answers of the chain that count, oldest tipset first. A tipset has one state: who shows the deal there is right, and
+// so comes after who does not find it.
 std::vector<const Observation*> in_chain_order(History history, const DealRules& rules) {
   std::vector<const Observation*> answers;
   for (const Observation& observation : history) {
@@ -43,7 +44,8 @@ std::vector<const Observation*> in_chain_order(History history, const DealRules&
     if (counts) answers.push_back(&observation);
   }
   std::stable_sort(answers.begin(), answers.end(), [](const Observation* a, const Observation* b) {
-    return std::tuple(a->tipset_epoch, a->verdict) < std::tuple(b->tipset_epoch, b->verdict);
+    return std::tuple(a->tipset_epoch, is_evidence(*a), a->verdict) <
+           std::tuple(b->tipset_epoch, is_evidence(*b), b->verdict);
   });
   return answers;
 }
@@ -71,7 +73,7 @@ class ChainFold {
   std::optional<DealState> state() const {
     switch (phase_) {
       case Phase::kNone:
-        if (absent_count_ >= 2) return DealState::kProposalExpired;
+        if (absent_count_ >= 2 || as_of_epoch_ >= end_epoch()) return DealState::kProposalExpired;
         if (is_unclear_) return DealState::kLost;
         return std::nullopt;
       case Phase::kOnChain:
@@ -94,7 +96,6 @@ class ChainFold {
     view.as_of_epoch = as_of_epoch_;
     view.evidence = evidence_;
     if (phase_ == Phase::kFaulty) view.faulty_since = faulty_since_;
-    view.is_overdue = (phase_ == Phase::kNone || phase_ == Phase::kOnChain) && !is_early(as_of_epoch_);
   }
 
  private:
@@ -164,19 +165,9 @@ DealState state_of_claims(History history, AttemptState attempt) {
 
 }  // namespace
 
-std::string_view name_of(DealState state) {
-  for (const auto& [value, name] : kNames) {
-    if (value == state) return name;
-  }
-  return "";
-}
+std::string_view name_of(DealState state) { return name_in(kNames, state); }
 
-std::optional<DealState> parse_deal_state(std::string_view name) {
-  for (const auto& [value, text] : kNames) {
-    if (text == name) return value;
-  }
-  return std::nullopt;
-}
+std::optional<DealState> parse_deal_state(std::string_view name) { return value_in(kNames, name); }
 
 DealView deal_view(History history, const DealRules& rules) {
   DealView view;

@@ -10,7 +10,8 @@
 // asked for; so a node that lags behind changes nothing. "Not found" counts only from a node whose head is fresh, and
 // then means, by what is known of the deal (Filecoin's own message does not say which):
 //   - never seen on chain, before start epoch + margin     nothing: it may still be published
-//   - never seen, or never in a sector, after that         two such answers, of different tipsets: proposal_expired
+//   - never seen, or never in a sector, after that         two such answers, of different tipsets: proposal_expired;
+//                                                          so is what nobody could tell until the end epoch
 //   - in a sector before, at or after the end epoch        expired
 //   - in a sector before, earlier                          the first: lost; a second, of another tipset: terminated
 // Pure; the only clocks are those in the observations.
@@ -55,11 +56,10 @@ struct DealRules {
 struct DealView {
   AttemptState attempt = AttemptState::kPlanned;
   DealState state = DealState::kNone;
-  DealFacts facts;          // the newest of the chain
-  DealFacts claimed_facts;  // the newest that the provider said
+  DealFacts facts;                        // the newest of the chain
+  DealFacts claimed_facts;                // the newest that the provider said
   Epoch as_of_epoch = -1;                 // newest finalized tipset that counted; -1: none
   std::optional<Epoch> faulty_since;      // first tipset since which it is faulty
-  bool is_overdue = false;                // start epoch + margin has passed, and no sector holds it
   const Observation* claim = nullptr;     // the provider's last word; into the history
   const Observation* evidence = nullptr;  // the chain's last finalized word about what is ours
 };

@@ -1,12 +1,11 @@
 #include "engine/deal/observation.h"
 
-#include <array>
-#include <utility>
+#include "engine/deal/name_table.h"
 
 namespace piecework::engine {
 namespace {
 
-constexpr std::array<std::pair<Verdict, std::string_view>, 21> kVerdicts{{
+constexpr NameTable<Verdict, 21> kVerdicts{{
     {Verdict::kPrepared, "prepared"},
     {Verdict::kWithdrawn, "withdrawn"},
     {Verdict::kSending, "sending"},
@@ -30,35 +29,19 @@ constexpr std::array<std::pair<Verdict, std::string_view>, 21> kVerdicts{{
     {Verdict::kUnclear, "unclear"},
 }};
 
-constexpr std::array<std::pair<ObservationSource, std::string_view>, 3> kSources{{
+constexpr NameTable<ObservationSource, 3> kSources{{
     {ObservationSource::kDriver, "driver"},
     {ObservationSource::kProvider, "provider"},
     {ObservationSource::kChain, "chain"},
 }};
 
-template <class Table, class Value>
-std::string_view name_in(const Table& table, Value value) {
-  for (const auto& [entry, name] : table) {
-    if (entry == value) return name;
-  }
-  return "";
-}
-
-template <class Value, class Table>
-std::optional<Value> value_in(const Table& table, std::string_view name) {
-  for (const auto& [value, entry] : table) {
-    if (entry == name) return value;
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 std::string_view name_of(Verdict verdict) { return name_in(kVerdicts, verdict); }
 std::string_view name_of(ObservationSource source) { return name_in(kSources, source); }
-std::optional<Verdict> parse_verdict(std::string_view name) { return value_in<Verdict>(kVerdicts, name); }
+std::optional<Verdict> parse_verdict(std::string_view name) { return value_in(kVerdicts, name); }
 std::optional<ObservationSource> parse_observation_source(std::string_view name) {
-  return value_in<ObservationSource>(kSources, name);
+  return value_in(kSources, name);
 }
 
 }  // namespace piecework::engine

@@ -24,7 +24,7 @@ enum class Verdict : uint8_t {
   kSending,    // from here on the provider may have it
   kNotSent,    // no connection came about: not a byte of this sending has left
   kAccepted,   // the answer was an acceptance
-  kRejected,   // the answer was a refusal
+  kRejected,   // the answer was a refusal; as a provider's word: one that was told by other ways
   kUnknown,    // no answer, or one that does not tell: timeout, reset, 408, 425, 429, 5xx, garbage
   kDataSent,   // the provider has the piece's bytes
   // A provider, about a deal.

@@ -3,16 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <set>
 #include <tuple>
+
+#include "engine/deal/name_table.h"
 
 namespace piecework::engine {
 namespace {
 
 constexpr size_t kSearchStepsMax = 100'000;
 
-constexpr std::array<std::pair<IntentReason, std::string_view>, 3> kReasons{{
+constexpr NameTable<IntentReason, 3> kReasons{{
     {IntentReason::kNew, "new"},
     {IntentReason::kRenew, "renew"},
     {IntentReason::kRepair, "repair"},
@@ -108,6 +109,10 @@ class Slots {
   std::set<uint64_t> taken_;
 };
 
+bool is_refused(const CopyView& copy) {
+  return copy.state == DealState::kNone && copy.attempt == AttemptState::kRejected;
+}
+
 bool has_live_successor(const CopyView& copy, const std::vector<CopyView>& copies) {
   return copy.deal && std::any_of(copies.begin(), copies.end(),
                                   [&](const CopyView& other) { return other.renews == copy.deal && !is_dead(other); });
@@ -120,8 +125,7 @@ std::vector<const PolicyProvider*> candidates_for(const DealPolicy& policy, cons
   std::set<std::string_view> excluded;
   std::set<std::string_view> failed;
   for (const CopyView& copy : request.copies) {
-    const bool refused = copy.state == DealState::kNone && copy.attempt == AttemptState::kRejected;
-    if (refused || !is_dead(copy)) excluded.insert(copy.provider);
+    if (is_refused(copy) || !is_dead(copy)) excluded.insert(copy.provider);
     if (copy.state == DealState::kTerminated || copy.state == DealState::kProposalExpired) failed.insert(copy.provider);
   }
   const auto load_of = [&load](const PolicyProvider& provider) {
@@ -181,8 +185,16 @@ void place_missing(const DealPolicy& policy, const PlacementRequest& request, Pr
   }
 }
 
-// A successor stays with its provider, which has the bytes, where the policy still has that provider; else it is
-// placed like any other.
+// Whether a successor of `copy` can stay with its provider: the policy has it, and it did not refuse one.
+bool can_renew(const DealPolicy& policy, const PlacementRequest& request, const CopyView& copy) {
+  const PolicyProvider* const provider = policy.find_provider(copy.provider);
+  if (provider == nullptr || request.padded_bytes > provider->piece_bytes_max) return false;
+  return std::none_of(request.copies.begin(), request.copies.end(), [&copy](const CopyView& other) {
+    return copy.deal && other.renews == copy.deal && other.provider == copy.provider && is_refused(other);
+  });
+}
+
+// A successor stays with its provider, which has the bytes, where that can be; else it is placed like any other.
 void place_successors(const DealPolicy& policy, const PlacementRequest& request, ProviderLoad& load,
                       PlacementResult& result) {
   Slots slots(request.copies);
@@ -193,14 +205,14 @@ void place_successors(const DealPolicy& policy, const PlacementRequest& request,
     Placement placement{.provider = copy.provider, .reason = IntentReason::kRenew, .renews = copy.deal};
     placement.slot = copy.slot ? *copy.slot : unused++;
     placement.generation = slots.next_generation(placement.slot);
-    const PolicyProvider* const same = policy.find_provider(copy.provider);
-    if (same == nullptr || request.padded_bytes > same->piece_bytes_max) {
+    if (!can_renew(policy, request, copy)) {
       PlacementRequest others = request;
       others.copies.erase(others.copies.begin() + static_cast<std::ptrdiff_t>(i));
       ProviderSearch search(policy, candidates_for(policy, request, load), holders(policy, others));
       if (!search.choose(1)) {
         ++result.unplaced_count;
-        result.why_unplaced = fmt::format("{} has left the policy, which has nobody in its place", copy.provider);
+        result.why_unplaced =
+            fmt::format("{} has left the policy or refuses it, and there is nobody in its place", copy.provider);
         continue;
       }
       placement.provider = search.chosen()[0]->id;
@@ -212,19 +224,9 @@ void place_successors(const DealPolicy& policy, const PlacementRequest& request,
 
 }  // namespace
 
-std::string_view name_of(IntentReason reason) {
-  for (const auto& [value, name] : kReasons) {
-    if (value == reason) return name;
-  }
-  return "";
-}
+std::string_view name_of(IntentReason reason) { return name_in(kReasons, reason); }
 
-std::optional<IntentReason> parse_intent_reason(std::string_view name) {
-  for (const auto& [value, text] : kReasons) {
-    if (text == name) return value;
-  }
-  return std::nullopt;
-}
+std::optional<IntentReason> parse_intent_reason(std::string_view name) { return value_in(kReasons, name); }
 
 bool is_dead(const CopyView& copy) { return is_finally_dead(copy.attempt, copy.state); }
 

@@ -3,6 +3,7 @@
 #include <functional>
 #include <string_view>
 
+#include "engine/deal/deal_price.h"
 #include "engine/deal/deal_proposal.h"
 #include "engine/deal/deal_signer.h"
 
@@ -63,6 +64,16 @@ std::string outcome_with_field_count(uint8_t head) {
   return decode_deal_proposal(bytes) ? "read" : "refused";
 }
 
+// "refused" where a deal whose price per epoch is the total is not signed.
+std::string outcome_with_total_for_price() {
+  const DealProposal proposal = golden_proposal();
+  const Epoch duration_epochs = proposal.end_epoch - proposal.start_epoch;
+  const Result<DealPrice> price = price_of(AttoFil(1'000'000), proposal.padded_bytes, duration_epochs);
+  if (!price) return price.error().message;
+  return check_price(*price, proposal.padded_bytes, proposal.start_epoch, proposal.end_epoch, price->total) ? "signed"
+                                                                                                            : "refused";
+}
+
 }  // namespace
 
 std::vector<WireCheck> check_wire() {
@@ -97,6 +108,7 @@ std::vector<WireCheck> check_wire() {
           const Result<Address> delegated = Address::parse("f410f2oekwcmo2pueydmaq53eic2i62crtbeyuzx2gmy", 'f');
           if (delegated) changed.client = *delegated;
         }));
+  check("total for the price per epoch", "refused", outcome_with_total_for_price());
   return checks;
 }
 

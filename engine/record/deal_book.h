@@ -17,7 +17,8 @@
 
 namespace piecework::engine {
 
-inline constexpr int64_t kDealLeaseSeconds = 300;  // more than one exchange with a provider may take
+// More than one step may take: a provider's program has ten minutes.
+inline constexpr int64_t kDealLeaseSeconds = 900;
 
 // Thread-compatible. Errors of all calls: those of the database; kWaiting (destination) where the lease is another's.
 class DealBook {
@@ -63,8 +64,10 @@ class DealBook {
   Result<std::vector<CopyView>> copies(uint64_t piece_id, std::string_view network);
   // Live copies of all pieces by provider.
   Result<ProviderLoad> load(std::string_view network);
-  // Intents without a live attempt, of which none was refused.
-  Result<std::vector<IntentRow>> open_intents(std::string_view network);
+  // Intents of the policies with this name without a live attempt, of which none was refused.
+  Result<std::vector<IntentRow>> open_intents(std::string_view network, std::string_view campaign);
+  // The name of a policy.
+  Result<std::string> campaign_of(uint64_t policy_id);
   Result<IntentRow> intent(uint64_t id);
   // Attempts that are in none of the states in which nothing can change any more.
   Result<std::vector<OpenAttempt>> open_attempts(std::string_view network);
@@ -81,6 +84,8 @@ class DealBook {
     AttoFil campaign;
   };
   Result<Spent> spent(std::string_view network, std::string_view campaign, int64_t now_s);
+  // What a client's proposals may still take from its escrow, that the chain does not show as deals yet.
+  Result<AttoFil> promised(std::string_view network, std::string_view client);
   Result<ChainClock> clock(std::string_view network);
 
   Database& database() { return database_; }

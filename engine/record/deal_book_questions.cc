@@ -7,12 +7,15 @@
 namespace piecework::engine {
 namespace {
 
-// Of an intent its newest attempt counts. One that was withdrawn before it was sent leaves the intent as it was.
+// Whether the last that is known of attempt `a` is that it was withdrawn before it was sent: its intent is as it was.
+constexpr char kIsWithdrawn[] =
+    "(SELECT o.verdict FROM observations o WHERE o.attempt=a.attempt ORDER BY o.observation DESC LIMIT 1)='withdrawn'";
+
+// Of an intent its newest attempt counts.
 constexpr char kCopies[] =
-    "SELECT i.provider, i.slot, i.generation, d.deal, i.renews, CASE WHEN a.attempt IS NULL OR EXISTS(SELECT 1 FROM "
-    "observations o WHERE o.attempt=a.attempt AND o.verdict='withdrawn') THEN 'planned' ELSE a.state END, "
-    "coalesce(d.state, 'none'), d.as_of_epoch - d.faulty_since, i.piece FROM intents i LEFT JOIN attempts a ON "
-    "a.attempt=(SELECT max(attempt) FROM attempts WHERE intent=i.intent) LEFT JOIN deals d ON d.attempt=a.attempt "
+    "SELECT i.provider, i.slot, i.generation, d.deal, i.renews, CASE WHEN a.attempt IS NULL OR {} THEN 'planned' ELSE "
+    "a.state END, coalesce(d.state, 'none'), d.as_of_epoch - d.faulty_since, i.piece FROM intents i LEFT JOIN attempts "
+    "a ON a.attempt=(SELECT max(attempt) FROM attempts WHERE intent=i.intent) LEFT JOIN deals d ON d.attempt=a.attempt "
     "WHERE i.network=?1 AND (?2 IS NULL OR i.piece=?2) "
     "UNION ALL "
     "SELECT d.provider, NULL, 0, d.deal, NULL, 'accepted', d.state, d.as_of_epoch - d.faulty_since, d.piece "
@@ -70,7 +73,7 @@ Result<std::vector<uint64_t>> DealBook::pieces() {
 }
 
 Result<std::vector<CopyView>> DealBook::copies(uint64_t piece_id, std::string_view network) {
-  PIECEWORK_ASSIGN(Statement rows, database_.prepare(kCopies));
+  PIECEWORK_ASSIGN(Statement rows, database_.prepare(fmt::format(kCopies, kIsWithdrawn)));
   rows.bind_text(1, network).bind(2, piece_id);
   std::vector<CopyView> found;
   for (;;) {
@@ -82,7 +85,7 @@ Result<std::vector<CopyView>> DealBook::copies(uint64_t piece_id, std::string_vi
 }
 
 Result<ProviderLoad> DealBook::load(std::string_view network) {
-  PIECEWORK_ASSIGN(Statement rows, database_.prepare(kCopies));
+  PIECEWORK_ASSIGN(Statement rows, database_.prepare(fmt::format(kCopies, kIsWithdrawn)));
   rows.bind_text(1, network).bind_null(2);
   ProviderLoad load;
   for (;;) {
@@ -93,15 +96,20 @@ Result<ProviderLoad> DealBook::load(std::string_view network) {
   }
 }
 
-Result<std::vector<IntentRow>> DealBook::open_intents(std::string_view network) {
-  PIECEWORK_ASSIGN(Statement rows,
-                   database_.prepare(
-                       fmt::format("SELECT {} FROM intents i WHERE i.network=? AND NOT EXISTS(SELECT 1 FROM attempts a "
-                                   "WHERE a.intent=i.intent AND (a.state<>'rejected' OR NOT EXISTS(SELECT 1 FROM "
-                                   "observations o WHERE o.attempt=a.attempt AND o.verdict='withdrawn'))) "
-                                   "ORDER BY i.intent",
-                                   kIntentColumns)));
-  return read_all(rows.bind_text(1, network), read_intent);
+Result<std::vector<IntentRow>> DealBook::open_intents(std::string_view network, std::string_view campaign) {
+  PIECEWORK_ASSIGN(Statement rows, database_.prepare(fmt::format(
+                                       "SELECT {} FROM intents i JOIN policies p USING(policy) WHERE i.network=? AND "
+                                       "p.name=? AND NOT EXISTS(SELECT 1 FROM attempts a WHERE a.intent=i.intent AND "
+                                       "(a.state<>'rejected' OR NOT {})) ORDER BY i.intent",
+                                       kIntentColumns, kIsWithdrawn)));
+  return read_all(rows.bind_text(1, network).bind_text(2, campaign), read_intent);
+}
+
+Result<std::string> DealBook::campaign_of(uint64_t policy_id) {
+  PIECEWORK_ASSIGN(Statement find, database_.prepare("SELECT name FROM policies WHERE policy=?"));
+  PIECEWORK_ASSIGN(const bool row, find.bind(1, policy_id).step());
+  if (!row) return damaged_book("no such policy");
+  return std::string(find.column_text(0));
 }
 
 Result<IntentRow> DealBook::intent(uint64_t id) {

@@ -118,6 +118,21 @@ Result<DealBook::Spent> DealBook::spent(std::string_view network, std::string_vi
   }
 }
 
+Result<AttoFil> DealBook::promised(std::string_view network, std::string_view client) {
+  PIECEWORK_ASSIGN(Statement rows,
+                   database_.prepare("SELECT s.atto FROM spends s JOIN attempts a USING(attempt) LEFT JOIN deals d ON "
+                                     "d.attempt=a.attempt WHERE s.network=? AND a.client=? AND s.state='reserved' AND "
+                                     "d.evidence IS NULL"));
+  rows.bind_text(1, network).bind_text(2, client);
+  AttoFil promised;
+  for (;;) {
+    PIECEWORK_ASSIGN(const bool row, rows.step());
+    if (!row) return promised;
+    PIECEWORK_ASSIGN(const AttoFil amount, parse_atto_fil(rows.column_text(0), "spend"));
+    PIECEWORK_ASSIGN(promised, add(promised, amount));
+  }
+}
+
 Result<uint64_t> DealBook::add_attempt(const NewAttempt& attempt) {
   return in_transaction([&]() -> Result<uint64_t> {
     PIECEWORK_ASSIGN(const IntentRow intent, this->intent(attempt.intent_id));

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include "engine/deal/name_table.h"
 
 namespace piecework::engine {
 namespace {
 
-constexpr std::array<std::pair<DealKind, std::string_view>, 5> kKinds{{
+constexpr NameTable<DealKind, 5> kKinds{{
     {DealKind::kF05, "f05"},
     {DealKind::kDdo, "ddo"},
     {DealKind::kDdoVerified, "ddo-verified"},
@@ -44,19 +44,9 @@ Result<Value> known(std::optional<Value> value) {
 
 }  // namespace
 
-std::string_view name_of(DealKind kind) {
-  for (const auto& [value, name] : kKinds) {
-    if (value == kind) return name;
-  }
-  return "";
-}
+std::string_view name_of(DealKind kind) { return name_in(kKinds, kind); }
 
-std::optional<DealKind> parse_deal_kind(std::string_view name) {
-  for (const auto& [value, text] : kKinds) {
-    if (text == name) return value;
-  }
-  return std::nullopt;
-}
+std::optional<DealKind> parse_deal_kind(std::string_view name) { return value_in(kKinds, name); }
 
 tl::unexpected<Error> damaged_book(std::string_view what) {
   return fail(ErrorCode::kCorrupt, ErrorSide::kSource, fmt::format("the book of deals is damaged: it has {}", what));

@@ -51,6 +51,7 @@ region = "{region}"
 protocol = "{protocol}"
 url = "{url}"
 price_per_gib_epoch = "{price}"
+{more}
 """
 
 
@@ -58,6 +59,7 @@ class Case(harness.TestCase):
     """`self.chain`, `self.providers` {id: FakeProvider}, and the commands of piecework deal."""
 
     protocols = {1000: "mk12", 1001: "mk12", 1002: "mk20"}
+    timeout_ms = None  # of a provider's answer
 
     def setUp(self):
         super().setUp()
@@ -80,7 +82,9 @@ class Case(harness.TestCase):
         self.sealed = 0
         self.write_policy()
 
-    def write_policy(self, copies=2, owners=1, regions=1, endpoints=("/good",), price=0, extra="", only=None, **caps):
+    def write_policy(self, copies=2, owners=1, regions=1, endpoints=("/good",), price=0, extra="", only=None, more=None,
+                     **caps):
+        """`extra` goes to the head of the policy, `more` {provider: text} to its providers."""
         caps = {"deal_cap": 10**15, "day_cap": 10**18, "campaign_cap": 10**18} | caps
         text = POLICY.format(client=CLIENT, copies=copies, owners=owners, regions=regions, duration=DURATION,
                              delay=START_DELAY, key=self.key, genesis=fake_chain.GENESIS_S, extra=extra,
@@ -88,10 +92,14 @@ class Case(harness.TestCase):
         for number, protocol in self.protocols.items():
             if only is None or number in only:
                 text += PROVIDER.format(id=number, owner=f"owner-{number % 4}", region=("eu", "us", "asia")[number % 3],
-                                        protocol=protocol, url=self.providers[number].url,
-                                        price=price if protocol == "mk12" else 0)
+                                        protocol=protocol, url=self.url_of(number),
+                                        price=price if protocol == "mk12" else 0,
+                                        more=(more or {}).get(number, ""))
         self.policy = self.temp / "policy.toml"
         self.policy.write_text(text)
+
+    def url_of(self, number):
+        return self.providers[number].url
 
     def make_pieces(self, count):
         """Packs `count` files into as many pieces and merges them into the catalogue."""
@@ -104,7 +112,8 @@ class Case(harness.TestCase):
 
     def deal(self, command, *arguments, code=0, kill=None, policy=True):
         flags = ["--policy", self.policy] if policy else []
-        environment = {"PIECEWORK_NOW": str(self.chain.now()), "PIECEWORK_KILL": kill}
+        environment = {"PIECEWORK_NOW": str(self.chain.now()), "PIECEWORK_KILL": kill,
+                       "PIECEWORK_DEAL_TIMEOUT": self.timeout_ms}
         finished = harness.run("deal", command, *arguments, "--catalogue", self.catalogue, *flags, env=environment)
         if code is not None:
             self.check(finished, code)
@@ -113,8 +122,8 @@ class Case(harness.TestCase):
     def deal_json(self, command, *arguments, **options):
         return self.deal(command, *arguments, "--json", **options).json()
 
-    def propose(self, **options):
-        return self.deal("propose", "--live", "--network", "devnet", "--json", **options)
+    def propose(self, *arguments, **options):
+        return self.deal("propose", "--live", "--network", "devnet", "--json", *arguments, **options)
 
     def reconcile(self, **options):
         return self.deal("reconcile", "--network", "devnet", "--json", **options)

@@ -76,6 +76,9 @@ class FakeChain:
         self.fork_from = head + 1
         self.tipsets = {}      # CID text -> epoch
         self.escrow = 10**21
+        self.data_cap = None   # of every client, in bytes
+        self.multiaddresses = {}  # provider id -> [base64]
+        self.owners = {}       # provider id -> owner's actor id, where it is not its own
         self.collateral_min = 0
         self.sector_bytes = 32 << 30
         self.lock = threading.RLock()
@@ -221,15 +224,20 @@ class Node:
             raise NotFound("resolution lookup failed: actor not found")
         return self.chain.address(actor)
 
-    def _state_miner_info(self, _address, _key):
-        return {"Owner": f"{self.chain.prefix}0900", "Worker": f"{self.chain.prefix}0901",
-                "SectorSize": self.chain.sector_bytes, "Multiaddrs": None}
+    def _state_miner_info(self, address, _key):
+        provider = int(address[2:])
+        owner = self.chain.owners.get(provider, 900_000 + provider)
+        return {"Owner": self.chain.address(owner), "Worker": f"{self.chain.prefix}0901",
+                "SectorSize": self.chain.sector_bytes, "Multiaddrs": self.chain.multiaddresses.get(provider)}
 
     def _state_deal_provider_collateral_bounds(self, _size, _verified, _key):
         return {"Min": str(self.chain.collateral_min), "Max": str(10**24)}
 
     def _state_market_balance(self, _address, _key):
         return {"Escrow": str(self.chain.escrow), "Locked": "0"}
+
+    def _state_verified_client_status(self, _address, _key):
+        return None if self.chain.data_cap is None else str(self.chain.data_cap)
 
     def _state_market_storage_deal(self, deal_id, key):
         deal = self.chain.deals.get(deal_id)
@@ -316,8 +324,7 @@ class ChainServer:
     def __init__(self, chain):
         self.chain = chain
         self.calls = []
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads, self._server.block_on_close = True, False
+        self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.owner = self
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -334,6 +341,14 @@ class ChainServer:
     def __exit__(self, *_):
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request, client_address):
+        """Clients that are killed are part of the tests."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

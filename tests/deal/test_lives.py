@@ -24,7 +24,12 @@ class FiftyDeals(deal_case.Case):
         self.propose()
         self.check_one_deal_each(50)
         self.live_through()
+        before = len(self.node.calls)
         self.assertEqual(self.track()["states"], {"active": 50})
+        # Each provider by mk12 is asked once what it published, in two parts, and not for each deal.
+        asked = [name for _, name in self.node.calls[before:]].count("Filecoin.GetActorEventsRaw")
+        by_mk20 = sum(deal.protocol == "mk20" for _, deal in self.provider_deals())
+        self.assertLessEqual(asked, 3 * 2 + by_mk20 * 2 * 2)
         loads = [len(provider.deals) for provider in self.providers.values()]
         self.assertLessEqual(max(loads) - min(loads), 2)
 
@@ -33,6 +38,8 @@ class FiftyDeals(deal_case.Case):
         self.assertEqual(self.track()["states"], {"expiring": 50})
         renewed = self.deal_json("renew", "--record")["placements"]
         self.assertEqual((len(renewed), {row["generation"] for row in renewed}), (50, {1}))
+        # The old ones end 100,000 epochs from now, the new ones start after the delay.
+        self.assertEqual({row["overlap_epochs"] for row in renewed}, {100_000 - deal_case.START_DELAY})
         self.assertEqual(self.deal_json("renew")["placements"], [])
         self.assertEqual(self.deal_json("repair")["placements"], [])
         self.propose()
@@ -63,7 +70,9 @@ class Faults(deal_case.Case):
         """What was taken behind a fault is found, what was not is sent again, and never are there two."""
         for number, protocol in ((1000, "mk12"), (1002, "mk20")):
             path = "/market/mk12/store" if protocol == "mk12" else "/market/mk20/deal"
-            for kind in ("503", "503_after", "429", "reset", "reset_after", "garbage_after", "500", "cut_after"):
+            for kind in ("503", "503_after", "429", "reset", "reset_after", "garbage", "garbage_after", "500", "408",
+                         "cut_after", "timeout", "timeout_after"):
+                self.timeout_ms = "1000" if kind.startswith("timeout") else None
                 with self.subTest(protocol=protocol, kind=kind):
                     self.catalogue.unlink()
                     self.check(harness.run("merge", "--out", self.temp / "out", "--catalogue", self.catalogue), 0)
@@ -85,6 +94,19 @@ class Faults(deal_case.Case):
                     self.track()
                     self.assertEqual(self.state(number), ("accepted", "active"))
 
+    def test_a_provider_whose_clock_is_wrong(self):
+        """It refuses the header, and so the proposal: nothing came of it, and another may get the piece."""
+        self.plan(1002, 1001)
+        self.write_policy(copies=1, only=(1002,))
+        self.deal("plan", "--record")
+        self.providers[1002].clock = lambda: self.chain.now() + 3600
+        outcome = self.propose(code=None).json()["outcomes"][0]
+        self.assertEqual((outcome["attempt"], outcome["client_key"] != ""), ("rejected", True))
+        self.assertIn("the clock is wrong", outcome["reason"])
+        self.write_policy(copies=1, only=(1001, 1002))
+        self.assertEqual([row["provider"] for row in self.deal_json("plan")["placements"]], ["t01001"])
+        self.check_one_deal_each(0)
+
     def test_a_provider_that_is_not_there(self):
         self.plan(1000)
         self.policy.write_text(self.policy.read_text().replace(self.providers[1000].url, "http://127.0.0.1:9"))
@@ -98,7 +120,7 @@ class Faults(deal_case.Case):
     def test_an_intent_for_a_provider_that_left_the_policy(self):
         self.plan(1000)
         self.write_policy(copies=1, only=(1001,))
-        self.assertIn("no such provider", self.propose().json()["outcomes"][0]["reason"])
+        self.assertIn("no such provider", self.propose(code=78).json()["outcomes"][0]["reason"])
         placement, = self.deal_json("plan", "--record")["placements"]
         self.assertEqual(placement["provider"], "t01001")
         self.propose()
@@ -257,7 +279,7 @@ class Faults(deal_case.Case):
     def test_a_verified_deal_by_its_allocation_and_claim(self):
         self.plan(1002, extra="verified = true")
         self.write_policy(copies=1, only=(1002,), extra="verified = true")
-        self.assertIn("needs --allocation", self.propose().json()["outcomes"][0]["reason"])
+        self.assertIn("needs --allocation", self.propose(code=78).json()["outcomes"][0]["reason"])
         allocation = {"Client": 200, "Provider": 1002, "Data": {"/": self.piece}, "TermMin": 518_400,
                       "Size": self.pieces[0]["padded_bytes"], "TermMax": 5_256_000,
                       "Expiration": self.chain.head + 170_000}
@@ -275,13 +297,28 @@ class Faults(deal_case.Case):
         self.track()
         row, = self.exported()
         self.assertEqual((row["deal"], row["claim_id"], row["sector"], row["is_verified"]), ("active", 77, 1, True))
-        # Claims outlive their sectors.
+        # Claims outlive their sectors; an allocation that nobody claimed in time outlives its use.
         self.chain.terminate(1002, 1)
         self.finalize()
         self.track()
         self.chain.advance(10)
         self.track()
         self.assertEqual(self.state(1002), ("accepted", "terminated"))
+
+    def test_an_allocation_that_expires_without_a_claim(self):
+        self.plan(1002, extra="verified = true")
+        self.chain.allocations[(200, 77)] = {
+            "Client": 200, "Provider": 1002, "Data": {"/": self.piece}, "TermMin": 518_400, "TermMax": 5_256_000,
+            "Size": self.pieces[0]["padded_bytes"], "Expiration": self.chain.head + deal_case.START_DELAY + 10}
+        self.propose("--allocation", f"t01002=77:{self.piece}")
+        self.finalize()
+        self.track()
+        self.assertEqual(self.state(1002), ("accepted", "published"))
+        self.chain.advance(LATE)
+        for _ in range(2):
+            self.chain.advance(1)
+            self.track()
+        self.assertEqual(self.state(1002), ("accepted", "proposal_expired"))
 
     def test_money(self):
         pieces = {piece["piece_cid_v1"] for piece in self.make_pieces(6) + self.pieces}
@@ -290,7 +327,7 @@ class Faults(deal_case.Case):
         self.write_policy(copies=1, only=(1000,), price=price, deal_cap=cost, day_cap=2 * cost, campaign_cap=3 * cost)
         self.assertEqual(int(self.deal_json("plan", "--record")["total_attofil"]), cost * len(pieces))
         self.chain.escrow = cost - 1
-        self.assertIn("escrow", self.propose().json()["outcomes"][0]["reason"])
+        self.assertIn("escrow", self.propose(code=78).json()["outcomes"][0]["reason"])
         self.assertEqual(self.provider_deals(), [])
         self.chain.escrow = 10**18
         self.propose(code=75)
@@ -299,7 +336,9 @@ class Faults(deal_case.Case):
         self.propose(code=78)
         self.assertEqual(len(self.provider_deals()), 3)
         self.write_policy(copies=1, only=(1000,), price=price, deal_cap=cost - 1)
-        self.propose(code=64)
+        outcomes = self.propose(code=78).json()["outcomes"]
+        self.assertEqual(len(outcomes), len(pieces) - 3, "one that is too dear does not stop the others")
+        self.assertTrue(all("is more than the policy's cap" in row["reason"] for row in outcomes), outcomes)
         self.assertEqual(len(self.provider_deals()), 3)
 
     def test_adopted_deals_and_outcomes_by_hand(self):
@@ -312,6 +351,10 @@ class Faults(deal_case.Case):
         self.deal("adopt", "4999", code=66)
         self.assertEqual(self.deal_json("adopt", "5000")["state"], "active")
         self.assertIn(b"has deal 5000 of devnet already", self.deal("adopt", "5000").err)
+        row, = self.exported()
+        self.assertEqual([row[name] for name in ("reason", "deal", "deal_id", "provider", "client_key", "attempt")],
+                         ["adopted", "active", 5000, "t01000", None, None])
+        self.assertEqual(len(self.deal("export", "--format", "csv", policy=False).out.splitlines()), 2)
         self.assertEqual(self.deal_json("plan")["placements"], [])
         self.assertEqual(self.track()["states"], {"active": 1})
         self.catalogue = mine

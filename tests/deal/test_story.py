@@ -35,7 +35,14 @@ class Story(deal_case.Case):
         # Without --live nothing leaves the machine; with it, the network has to be named.
         dry = self.deal_json("propose")
         self.assertEqual(len(dry["would_propose"]), 2)
-        self.assertEqual(dry["total_attofil"], plan["total_attofil"])
+        for name in ("price_per_epoch_attofil", "total_attofil"):
+            self.assertEqual(dry[name], plan[name])
+        prices = ("piece_cid_v1", "provider", "price_per_epoch_attofil", "total_attofil", "per_tib_month_attofil")
+        self.assertEqual([[row[name] for name in prices] for row in dry["would_propose"]],
+                         [[row[name] for name in prices] for row in plan["placements"]])
+        lines = self.deal("propose").out.decode().splitlines()
+        self.assertIn(f"2 deals on devnet, {dry['price_per_epoch_attofil']} attoFIL per epoch, "
+                      f"{dry['total_attofil']} in total; a dry run", lines[-1])
         self.deal("propose", "--live", code=64)
         self.deal("propose", "--live", "--network", "mainnet", code=64)
         self.assertEqual(self.provider_deals(), [])

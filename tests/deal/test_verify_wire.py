@@ -19,11 +19,12 @@ class VerifyWire(harness.TestCase):
                      "MK20 digest", "MK20 header"):
             self.assertIn(expected[name], vectors, name)
         self.assertEqual([expected[name] for name in ("ten fields", "twelve fields", "label of 257 bytes",
-                                                      "client f410")], ["refused"] * 4)
+                                                      "client f410", "total for the price per epoch")],
+                         ["refused"] * 5)
 
     def test_text(self):
         lines = self.check(harness.run("deal", "verify-wire"), 0).out.decode().splitlines()
-        self.assertEqual(len(lines), 12)
+        self.assertEqual(len(lines), 13)
         self.assertTrue(all(line.startswith("ok     ") for line in lines), lines)
 
     def test_usage(self):

@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <chrono>
+#include <fstream>
 #include <string>
+#include <thread>
 
 namespace piecework::io {
 namespace {
@@ -48,6 +51,31 @@ TEST_F(ChildProcess, TimeLimitEndsTheWholeGroup) {
     EXPECT_NE(outcome.failure.find("200 ms"), std::string::npos) << script << ": " << outcome.failure;
     EXPECT_FALSE(outcome.is_success());
   }
+}
+
+// Whether the process is gone, or waits for its parent to look at how it ended.
+bool is_over(const std::string& pid) {
+  std::ifstream file("/proc/" + pid + "/stat");
+  std::string text;
+  if (!std::getline(file, text)) return true;
+  return text.substr(text.rfind(')') + 2, 1) == "Z";
+}
+
+TEST_F(ChildProcess, WhatItLeftBehindEndsWithIt) {
+  const ChildOutcome outcome =
+      run_child({.arguments = {"sh", "-c", "sleep 1000 & echo $!; exit 0"}, .timeout_ms = 500}).value();
+  const std::string pid = outcome.output.substr(0, outcome.output.find('\n'));
+  ASSERT_FALSE(pid.empty());
+  for (int i = 0; i < 1000 && !is_over(pid); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_TRUE(is_over(pid));
+}
+
+TEST_F(ChildProcess, WithoutAnExitCodeThereIsNoSuccess) {
+  const auto before = signal(SIGCHLD, SIG_IGN);
+  const ChildOutcome outcome = run_child({.arguments = {"sh", "-c", "echo '{}'; exit 1"}}).value();
+  signal(SIGCHLD, before);
+  EXPECT_FALSE(outcome.is_success());
+  EXPECT_NE(outcome.failure.find("SIGCHLD"), std::string::npos) << outcome.failure;
 }
 
 TEST_F(ChildProcess, StopEndsIt) {

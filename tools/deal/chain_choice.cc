@@ -64,6 +64,7 @@ Result<ChainPoint> ChainChoice::point_of(LotusNode& node) {
 Status ChainChoice::choose() {
   std::optional<Error> failure;
   bool has_any = false;
+  published_.clear();
   for (size_t i = 0; i < nodes_.size(); ++i) {
     Result<ChainPoint> point = point_of(*nodes_[i]);
     if (!point) {
@@ -96,8 +97,16 @@ std::optional<engine::SectorSighting> ChainChoice::sector(const engine::Address&
   return sighting;
 }
 
-std::optional<std::vector<uint64_t>> ChainChoice::published_by(const engine::Address& provider, Epoch from_epoch,
-                                                               Epoch to_epoch) {
+const std::optional<std::vector<uint64_t>>& ChainChoice::published_by(const engine::Address& provider, Epoch from_epoch,
+                                                                      Epoch to_epoch) {
+  const std::tuple key(provider, from_epoch, to_epoch);
+  const auto found = published_.find(key);
+  if (found != published_.end()) return found->second;
+  return published_.emplace(key, ask_published_by(provider, from_epoch, to_epoch)).first->second;
+}
+
+std::optional<std::vector<uint64_t>> ChainChoice::ask_published_by(const engine::Address& provider, Epoch from_epoch,
+                                                                   Epoch to_epoch) {
   std::vector<uint64_t> ids;
   for (Epoch from = from_epoch; from <= to_epoch; from += kEventEpochsMax) {
     const Epoch to = std::min(to_epoch, from + kEventEpochsMax - 1);

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "engine/deal/deal_evidence.h"
@@ -34,8 +36,9 @@ class ChainChoice {
   // A sector as it is now; none where the node cannot tell.
   std::optional<engine::SectorSighting> sector(const engine::Address& provider, uint64_t number);
   // Ids of the deals that a provider published in these epochs, whoever's they are; none where the node cannot tell.
-  std::optional<std::vector<uint64_t>> published_by(const engine::Address& provider, engine::Epoch from_epoch,
-                                                    engine::Epoch to_epoch);
+  // Asked once: many deals are looked for among the same ones.
+  const std::optional<std::vector<uint64_t>>& published_by(const engine::Address& provider, engine::Epoch from_epoch,
+                                                           engine::Epoch to_epoch);
   // The sector that an activation or update with the piece named last in these epochs; none where the node cannot tell.
   struct Activation {
     std::optional<uint64_t> sector;
@@ -47,6 +50,8 @@ class ChainChoice {
   ChainChoice(const engine::DealPolicy& policy, std::function<int64_t()> now_s)
       : network_(policy.network), now_s_(std::move(now_s)) {}
   Result<engine::ChainPoint> point_of(LotusNode& node);
+  std::optional<std::vector<uint64_t>> ask_published_by(const engine::Address& provider, engine::Epoch from_epoch,
+                                                        engine::Epoch to_epoch);
   bool is_fresh(const engine::ChainPoint& point) const;
 
   engine::Network network_;
@@ -55,6 +60,8 @@ class ChainChoice {
   std::vector<RpcClient> clients_;  // of the same nodes, for questions that LotusNode does not know
   size_t chosen_ = 0;
   engine::ChainPoint point_;
+  // By provider and epochs, as the chosen node told.
+  std::map<std::tuple<engine::Address, engine::Epoch, engine::Epoch>, std::optional<std::vector<uint64_t>>> published_;
 };
 
 }  // namespace piecework::tools

@@ -13,6 +13,7 @@ void add_deal_command(CLI::App& app, Invocation& invocation) {
   command->require_subcommand(1);
   add_deal_plan_commands(*command, invocation);
   add_deal_propose_commands(*command, invocation);
+  add_deal_send_data_command(*command, invocation);
   add_deal_track_commands(*command, invocation);
   add_deal_show_command(*command, invocation);
   add_deal_file_commands(*command, invocation);

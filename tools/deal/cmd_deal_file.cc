@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <fstream>
 #include <iterator>
@@ -30,7 +31,7 @@ struct ImportFlags : DealFlags {
   std::string path;
 };
 
-// One row an attempt, in the order of the columns.
+// One row an attempt, or a deal that was adopted, in the order of the columns.
 using ExportRow = std::vector<std::pair<std::string, Json>>;
 
 ExportRow export_row(const engine::CataloguePiece& piece, const engine::OpenAttempt& open,
@@ -65,6 +66,34 @@ ExportRow export_row(const engine::CataloguePiece& piece, const engine::OpenAtte
           {"sector", number(deal ? deal->sector : std::nullopt)}};
 }
 
+// Of a deal that was adopted: what an attempt would say is not known.
+ExportRow adopted_row(const engine::CataloguePiece& piece, const engine::CatalogueDeal& deal) {
+  engine::OpenAttempt open;
+  open.intent.network = deal.network;
+  open.intent.provider = deal.provider;
+  open.attempt.terms.start_epoch = deal.start_epoch;
+  open.attempt.terms.end_epoch = deal.end_epoch;
+  ExportRow row = export_row(piece, open, deal);
+  constexpr std::array<std::string_view, 12> kUnknown{"client",
+                                                      "slot",
+                                                      "generation",
+                                                      "protocol",
+                                                      "client_key",
+                                                      "signed_proposal_cid",
+                                                      "label",
+                                                      "is_verified",
+                                                      "price_per_epoch_attofil",
+                                                      "provider_collateral_attofil",
+                                                      "client_collateral_attofil",
+                                                      "attempt"};
+  for (auto& [name, value] : row) {
+    if (std::find(kUnknown.begin(), kUnknown.end(), name) != kUnknown.end()) value = Json();
+    if (name == "reason") value = "adopted";
+    if (name == "deal") value = deal.state;
+  }
+  return row;
+}
+
 Result<std::vector<ExportRow>> export_rows(const std::string& catalogue_path) {
   PIECEWORK_ASSIGN(engine::DealBook book, engine::DealBook::open_to_read(catalogue_path));
   PIECEWORK_ASSIGN(engine::CatalogueReader reader, engine::CatalogueReader::open(catalogue_path));
@@ -79,6 +108,9 @@ Result<std::vector<ExportRow>> export_rows(const std::string& catalogue_path) {
       const auto deal = std::find_if(deals.begin(), deals.end(),
                                      [&key](const engine::CatalogueDeal& each) { return each.client_key == key; });
       rows.push_back(export_row(piece, open, deal == deals.end() ? std::nullopt : std::optional(*deal)));
+    }
+    for (const engine::CatalogueDeal& deal : deals) {
+      if (deal.client_key.empty()) rows.push_back(adopted_row(piece, deal));
     }
   }
   return rows;
@@ -136,6 +168,7 @@ Result<ImportedClaim> read_claim(const CsvRow& names, const CsvRow& fields, std:
     } else if (names[i] == "outcome") {
       claim.outcome = field;
     } else if (names[i] == "publish_cid") {
+      if (!field.empty() && !engine::parse_cid(field)) return bad_row(path, number, "publish_cid is no CID");
       claim.publish_cid = field;
     } else if (names[i] == "detail") {
       claim.detail = field.substr(0, engine::kProviderTextBytesMax);
@@ -188,7 +221,7 @@ Result<std::vector<ImportedClaim>> read_claims(std::string_view text, std::strin
 
 engine::Verdict verdict_of(const std::string& outcome) {
   if (outcome == "accepted") return engine::Verdict::kClaimsKnown;
-  return outcome == "rejected" ? engine::Verdict::kClaimsFailed : engine::Verdict::kClaimsPublished;
+  return outcome == "rejected" ? engine::Verdict::kRejected : engine::Verdict::kClaimsPublished;
 }
 
 Result<std::string> read_import(const std::string& path) {
@@ -233,7 +266,7 @@ Result<int> run_import(const ImportFlags& flags) {
 void add_deal_file_commands(CLI::App& deal, Invocation& invocation) {
   const auto out = std::make_shared<ExportFlags>();
   CLI::App* command = add_command(deal, {.name = "export",
-                                         .summary = "Every attempt and its deal as a table, on standard output",
+                                         .summary = "Every attempt and every deal as a table, on standard output",
                                          .example = "piecework deal export --catalogue site.catalogue --format csv"});
   command->add_option("--catalogue", out->catalogue_path, "The catalogue")->required();
   command->add_option("--format", out->format, "json or csv (default: json)")->check(CLI::IsMember({"json", "csv"}));

@@ -1,6 +1,8 @@
 // `piecework deal plan|renew|repair`: which copies are wanted where, and what they cost. Nothing is sent.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +30,8 @@ struct PlannedCopy {
   engine::CataloguePiece piece;
   engine::Placement placement;
   engine::DealPrice price;
+  // Of a successor proposed now: for how long both deals hold the piece; negative: how long neither does.
+  std::optional<engine::Epoch> overlap_epochs;
 };
 
 struct DealPlan {
@@ -57,10 +61,28 @@ Result<std::vector<engine::CataloguePiece>> chosen_pieces(const std::vector<std:
   return pieces;
 }
 
+// When each deal ends, or its sector where that is sooner; by the book's number.
+Result<std::map<uint64_t, engine::Epoch>> ends_of_deals(engine::DealBook& book, const std::string& network) {
+  PIECEWORK_ASSIGN(const std::vector<engine::DealRow> deals, book.deals(network));
+  std::map<uint64_t, engine::Epoch> ends;
+  for (const engine::DealRow& deal : deals) {
+    ends[deal.id] = std::min(deal.end_epoch, deal.facts.expiration_epoch.value_or(deal.end_epoch));
+  }
+  return ends;
+}
+
+std::string overlap_text(const PlannedCopy& copy) {
+  if (!copy.overlap_epochs) return "";
+  if (*copy.overlap_epochs >= 0) return fmt::format("; overlaps the deal before it by {} epochs", *copy.overlap_epochs);
+  return fmt::format("; too late: for {} epochs neither deal holds it", -*copy.overlap_epochs);
+}
+
 Result<DealPlan> make_plan(const engine::DealPolicy& policy, IntentReason reason,
                            const std::vector<engine::CataloguePiece>& pieces, engine::DealBook& book) {
   DealPlan plan;
   PIECEWORK_ASSIGN(engine::ProviderLoad load, book.load(policy.network.name));
+  PIECEWORK_ASSIGN(const auto ends, ends_of_deals(book, policy.network.name));
+  const engine::Epoch start_epoch = policy.network.clock.epoch_at(deal_now_s()) + policy.start_delay_epochs;
   for (const engine::CataloguePiece& piece : pieces) {
     engine::PlacementRequest request{.padded_bytes = piece.padded_bytes, .reason = reason};
     PIECEWORK_ASSIGN(request.copies, book.copies(piece.id, policy.network.name));
@@ -72,19 +94,43 @@ Result<DealPlan> make_plan(const engine::DealPolicy& policy, IntentReason reason
                        engine::price_of(provider->price_per_gib_epoch, piece.padded_bytes, policy.duration_epochs));
       PIECEWORK_ASSIGN(plan.per_epoch, add(plan.per_epoch, price.per_epoch));
       PIECEWORK_ASSIGN(plan.total, add(plan.total, price.total));
-      plan.copies.push_back({piece, placement, price});
+      plan.copies.push_back({piece, placement, price, std::nullopt});
+      if (placement.renews) plan.copies.back().overlap_epochs = ends.at(*placement.renews) - start_epoch;
     }
     if (result.unplaced_count > 0) plan.unplaced.emplace_back(piece.cid_v1, std::move(result));
   }
   return plan;
 }
 
-// What was meant for a provider that has left the policy can never be proposed.
+// Of an attempt that was never sent, or was withdrawn: nothing can come of it.
+Status give_up(engine::DealBook& book, uint64_t attempt_id) {
+  const engine::Observation given_up{.at_s = deal_now_s(),
+                                     .verdict = engine::Verdict::kRejected,
+                                     .detail = "given up before it was sent: its provider has left the policy"};
+  PIECEWORK_TRY(book.observe(engine::Subject::attempt(attempt_id), given_up));
+  return {};
+}
+
+// What was meant for a provider that has left the policy, and was never sent, is given up: others get the piece.
 Status forget_departed(DealSession& session) {
-  PIECEWORK_ASSIGN(const std::vector<engine::IntentRow> open, session.book().open_intents(session.network()));
-  for (const engine::IntentRow& intent : open) {
-    const bool is_there = session.policy().find_provider(intent.provider) != nullptr;
-    if (!is_there) PIECEWORK_TRY(session.book().remove_intent(intent.id));
+  engine::DealBook& book = session.book();
+  const auto is_departed = [&session](const engine::IntentRow& intent) {
+    return session.policy().find_provider(intent.provider) == nullptr;
+  };
+  PIECEWORK_ASSIGN(const std::vector<engine::OpenAttempt> attempts, book.open_attempts(session.network()));
+  for (const engine::OpenAttempt& open : attempts) {
+    if (open.attempt.state != engine::AttemptState::kPrepared || !is_departed(open.intent)) continue;
+    PIECEWORK_ASSIGN(const std::string campaign, book.campaign_of(open.intent.policy_id));
+    if (campaign == session.policy().name) PIECEWORK_TRY(give_up(book, open.attempt.id));
+  }
+  PIECEWORK_ASSIGN(const std::vector<engine::IntentRow> intents,
+                   book.open_intents(session.network(), session.policy().name));
+  for (const engine::IntentRow& intent : intents) {
+    if (!is_departed(intent)) continue;
+    PIECEWORK_ASSIGN(const std::vector<engine::OpenAttempt> tried, book.attempts_of(intent.piece_id));
+    const auto newest = std::find_if(tried.rbegin(), tried.rend(),
+                                     [&](const engine::OpenAttempt& each) { return each.intent.id == intent.id; });
+    PIECEWORK_TRY(newest == tried.rend() ? book.remove_intent(intent.id) : give_up(book, newest->attempt.id));
   }
   return {};
 }
@@ -110,10 +156,10 @@ Status print_plan(const DealPlan& plan, const engine::DealPolicy& policy, bool i
   if (!json) {
     std::string text;
     for (const PlannedCopy& copy : plan.copies) {
-      text += fmt::format("{} {} slot {} generation {} ({}): {} attoFIL per epoch, {} in total, {} per TiB-month\n",
+      text += fmt::format("{} {} slot {} generation {} ({}): {} attoFIL per epoch, {} in total, {} per TiB-month{}\n",
                           copy.piece.cid_v1, copy.placement.provider, copy.placement.slot, copy.placement.generation,
                           name_of(copy.placement.reason), copy.price.per_epoch.text(), copy.price.total.text(),
-                          copy.price.per_tib_month.text());
+                          copy.price.per_tib_month.text(), overlap_text(copy));
     }
     for (const auto& [piece, result] : plan.unplaced) {
       text += fmt::format("{} {} copies not placed: {}\n", piece, result.unplaced_count, result.why_unplaced);
@@ -138,6 +184,7 @@ Status print_plan(const DealPlan& plan, const engine::DealPolicy& policy, bool i
                                     {"price_per_epoch_attofil", copy.price.per_epoch.text()},
                                     {"total_attofil", copy.price.total.text()},
                                     {"per_tib_month_attofil", copy.price.per_tib_month.text()}});
+    if (copy.overlap_epochs) object["placements"].back()["overlap_epochs"] = *copy.overlap_epochs;
   }
   object["unplaced"] = Json::array();
   for (const auto& [piece, result] : plan.unplaced) {

@@ -63,9 +63,17 @@ Status print_outcomes(const std::vector<ProposeOutcome>& outcomes, bool json) {
 // What is left for another run: attempts of which nobody knows, and intents that were not attempted.
 int exit_code_of(const std::vector<ProposeOutcome>& outcomes, const DealProposer& proposer) {
   bool is_open = !proposer.paused().empty();
-  for (const ProposeOutcome& outcome : outcomes) is_open = is_open || engine::is_unresolved(outcome.state);
+  bool is_left = false;
+  for (const ProposeOutcome& outcome : outcomes) {
+    is_open = is_open || engine::is_unresolved(outcome.state);
+    const bool was_sent = outcome.state != engine::AttemptState::kPlanned &&
+                          outcome.state != engine::AttemptState::kPrepared;
+    is_left = is_left || !was_sent;
+  }
   if (is_open) print_message("some providers gave no answer that tells: run deal reconcile later");
-  return is_open ? kExitUnavailable : kExitDone;
+  if (is_open) return kExitUnavailable;
+  if (is_left) print_message("some deals were not sent: each says why");
+  return is_left ? kExitMismatch : kExitDone;
 }
 
 Status check_stop() {
@@ -78,6 +86,8 @@ Status resume_all(LiveRun& run, DealProposer& proposer, std::vector<ProposeOutco
                    run.session().book().open_attempts(run.session().network()));
   for (const engine::OpenAttempt& left : open) {
     if (!engine::may_send(left.attempt.state)) continue;
+    PIECEWORK_ASSIGN(const std::string campaign, run.session().book().campaign_of(left.intent.policy_id));
+    if (campaign != run.session().policy().name) continue;
     PIECEWORK_TRY(check_stop());
     PIECEWORK_ASSIGN(ProposeOutcome outcome, proposer.resume(left));
     outcomes.push_back(std::move(outcome));
@@ -95,7 +105,7 @@ Status check_clock(const ChainChoice& chain) {
 
 Result<int> run_live(const ProposeFlags& flags, bool with_new) {
   PIECEWORK_ASSIGN(const NamedPolicy named, read_policy_file(flags.policy_path));
-  PIECEWORK_TRY(check_live(flags, named.policy));
+  PIECEWORK_TRY(check_network(flags, named.policy));
   PIECEWORK_ASSIGN(const std::unique_ptr<LiveRun> run, LiveRun::start(flags, flags.out_path));
   PIECEWORK_TRY(check_clock(run->chain()));
   DealProposer proposer(run->session(), run->chain(), run->parties(), run->tracker());
@@ -105,7 +115,7 @@ Result<int> run_live(const ProposeFlags& flags, bool with_new) {
   Status ended = resume_all(*run, proposer, outcomes);
   if (ended && with_new) {
     PIECEWORK_ASSIGN(const std::vector<engine::IntentRow> intents,
-                     run->session().book().open_intents(run->session().network()));
+                     run->session().book().open_intents(run->session().network(), named.policy.name));
     for (const engine::IntentRow& intent : intents) {
       if (ended = check_stop(); !ended) break;
       Result<ProposeOutcome> outcome = proposer.propose(intent);
@@ -127,7 +137,8 @@ Result<int> run_dry(const ProposeFlags& flags) {
   const engine::DealPolicy& policy = named.policy;
   PIECEWORK_ASSIGN(engine::DealBook book, engine::DealBook::open_to_read(flags.catalogue_path));
   PIECEWORK_ASSIGN(engine::CatalogueReader reader, engine::CatalogueReader::open(flags.catalogue_path));
-  PIECEWORK_ASSIGN(const std::vector<engine::IntentRow> intents, book.open_intents(policy.network.name));
+  PIECEWORK_ASSIGN(const std::vector<engine::IntentRow> intents, book.open_intents(policy.network.name, policy.name));
+  AttoFil per_epoch;
   AttoFil total;
   std::string text;
   Json list = Json::array();
@@ -137,6 +148,7 @@ Result<int> run_dry(const ProposeFlags& flags) {
     PIECEWORK_ASSIGN(const engine::CataloguePiece piece, reader.piece(intent.piece_id));
     PIECEWORK_ASSIGN(const engine::DealPrice price,
                      engine::price_of(provider->price_per_gib_epoch, piece.padded_bytes, policy.duration_epochs));
+    PIECEWORK_ASSIGN(per_epoch, add(per_epoch, price.per_epoch));
     PIECEWORK_ASSIGN(total, add(total, price.total));
     text += fmt::format("{} {} by {}: {} attoFIL per epoch, {} in total, {} per TiB-month\n", piece.cid_v1,
                         intent.provider, name_of(provider->protocol), price.per_epoch.text(), price.total.text(),
@@ -149,11 +161,15 @@ Result<int> run_dry(const ProposeFlags& flags) {
                     {"per_tib_month_attofil", price.per_tib_month.text()}});
   }
   if (flags.json) {
-    PIECEWORK_TRY(print_json(
-        {{"network", policy.network.name}, {"live", false}, {"total_attofil", total.text()}, {"would_propose", list}}));
+    PIECEWORK_TRY(print_json({{"network", policy.network.name},
+                              {"live", false},
+                              {"price_per_epoch_attofil", per_epoch.text()},
+                              {"total_attofil", total.text()},
+                              {"would_propose", list}}));
   } else {
-    text += fmt::format("{} deals on {}, {} attoFIL in total; a dry run: --live --network {} sends them\n", list.size(),
-                        policy.network.name, total.text(), policy.network.name);
+    text += fmt::format(
+        "{} deals on {}, {} attoFIL per epoch, {} in total; a dry run: --live --network {} sends them\n", list.size(),
+        policy.network.name, per_epoch.text(), total.text(), policy.network.name);
     PIECEWORK_TRY(print_text(text));
   }
   return kExitDone;

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "tools/deal/deal_commands.h"
@@ -20,6 +21,7 @@ using engine::DealView;
 struct TrackTotals {
   std::map<std::string, uint64_t> states;
   uint64_t unanswered_count = 0;  // by the chain
+  std::set<std::string> silent;   // providers that did not answer: they are not waited for again in this run
 };
 
 bool is_over(DealState state) {
@@ -31,14 +33,7 @@ void count(const DealView& view, TrackTotals& totals) {
   ++totals.states[std::string(is_deal ? name_of(view.state) : name_of(view.attempt))];
 }
 
-Status track_attempt(LiveRun& run, const engine::OpenAttempt& open, TrackTotals& totals) {
-  // A provider that cannot be asked, or has left the policy, says nothing; the chain is asked all the same.
-  Result<engine::DealAdapter*> adapter = run.parties().adapter_of(open.intent.provider);
-  if (adapter && open.attempt.state != engine::AttemptState::kPrepared) {
-    const engine::StatusClaim claim = (*adapter)->status(open.attempt.prepared);
-    PIECEWORK_TRY(run.tracker().take_claim(open, claim, open.intent.provider));
-  }
-  PIECEWORK_ASSIGN(const TrackedDeal tracked, run.tracker().tracked(open));
+Status look_at(LiveRun& run, const TrackedDeal& tracked, TrackTotals& totals) {
   PIECEWORK_ASSIGN(const std::optional<DealView> seen, run.tracker().look(tracked));
   if (seen) {
     count(*seen, totals);
@@ -46,6 +41,32 @@ Status track_attempt(LiveRun& run, const engine::OpenAttempt& open, TrackTotals&
     ++totals.unanswered_count;
   }
   return {};
+}
+
+// What the provider claims. One that cannot be reached claims nothing.
+Status ask_provider(LiveRun& run, const engine::OpenAttempt& open, TrackTotals& totals) {
+  if (totals.silent.contains(open.intent.provider)) return {};
+  const Result<engine::DealAdapter*> adapter = run.parties().adapter_of(open.intent.provider);
+  if (!adapter) {
+    totals.silent.insert(open.intent.provider);
+    return {};
+  }
+  const engine::StatusClaim claim = (*adapter)->status(open.attempt.prepared);
+  const bool is_network = open.attempt.protocol == "mk12" || open.attempt.protocol == "mk20";
+  if (is_network && claim.view == engine::ProviderView::kNoAnswer && claim.http_status == 0) {
+    totals.silent.insert(open.intent.provider);
+  }
+  PIECEWORK_TRY(run.tracker().take_claim(open, claim, open.intent.provider));
+  return {};
+}
+
+Status track_attempt(LiveRun& run, const engine::OpenAttempt& open, TrackTotals& totals) {
+  // A provider that has left the policy, or is another policy's, says nothing; the chain is asked all the same.
+  if (run.parties().provider_of(open) != nullptr && open.attempt.state != engine::AttemptState::kPrepared) {
+    PIECEWORK_TRY(ask_provider(run, open, totals));
+  }
+  PIECEWORK_ASSIGN(const TrackedDeal tracked, run.tracker().tracked(open));
+  return look_at(run, tracked, totals);
 }
 
 Status track_all(LiveRun& run, TrackTotals& totals) {
@@ -60,12 +81,7 @@ Status track_all(LiveRun& run, TrackTotals& totals) {
   for (const engine::DealRow& deal : deals) {
     if (deal.attempt_id || is_over(deal.state)) continue;
     PIECEWORK_ASSIGN(const TrackedDeal tracked, run.tracker().tracked(deal));
-    PIECEWORK_ASSIGN(const std::optional<DealView> seen, run.tracker().look(tracked));
-    if (seen) {
-      count(*seen, totals);
-    } else {
-      ++totals.unanswered_count;
-    }
+    PIECEWORK_TRY(look_at(run, tracked, totals));
   }
   return {};
 }
@@ -82,11 +98,13 @@ Result<int> run_track(const DealFlags& flags) {
                               {"finalized_epoch", point.finalized.epoch},
                               {"is_fresh", is_fresh},
                               {"states", totals.states},
+                              {"silent_providers", totals.silent},
                               {"unanswered", totals.unanswered_count}}));
   } else {
     std::string text = fmt::format("epoch {}, finalized {}, by {}\n", point.head_epoch, point.finalized.epoch,
                                    printable(point.endpoint));
     for (const auto& [state, number] : totals.states) text += fmt::format("{:<17} {}\n", state, number);
+    for (const std::string& provider : totals.silent) text += fmt::format("{} does not answer\n", provider);
     PIECEWORK_TRY(print_text(text));
   }
   if (totals.unanswered_count == 0 && is_fresh) return kExitDone;
@@ -98,6 +116,34 @@ Result<int> run_track(const DealFlags& flags) {
 struct AdoptFlags : DealFlags {
   uint64_t deal_id = 0;
 };
+
+// The attempt whose proposal this is, if any: its deal is not another's, whoever sees it first.
+Result<std::optional<TrackedDeal>> own_attempt(LiveRun& run, const engine::DealProposal& proposal, uint64_t piece_id) {
+  PIECEWORK_ASSIGN(const std::vector<engine::OpenAttempt> open,
+                   run.session().book().open_attempts(run.session().network()));
+  for (const engine::OpenAttempt& attempt : open) {
+    if (attempt.intent.piece_id != piece_id) continue;
+    PIECEWORK_ASSIGN(TrackedDeal tracked, run.tracker().tracked(attempt));
+    const bool is_its = tracked.kind == engine::DealKind::kF05 &&
+                        is_same_deal(proposal, tracked.own.proposal, tracked.own.client_id);
+    if (is_its) return tracked;
+  }
+  return std::nullopt;
+}
+
+Status print_adopted(const AdoptFlags& flags, const engine::CataloguePiece& piece, const std::string& provider,
+                     const std::optional<DealView>& seen, bool is_own) {
+  const std::string_view state = seen ? name_of(seen->state) : "none";
+  if (flags.json) {
+    return print_json({{"deal_id", flags.deal_id},
+                       {"piece_cid_v1", piece.cid_v1},
+                       {"provider", provider},
+                       {"state", state},
+                       {"proposed_here", is_own}});
+  }
+  return print_text(fmt::format("deal {} with {} of {}: {}{}\n", flags.deal_id, provider, piece.cid_v1, state,
+                                is_own ? "; it was proposed here" : ""));
+}
 
 Result<int> run_adopt(const AdoptFlags& flags) {
   PIECEWORK_ASSIGN(const std::unique_ptr<LiveRun> run, LiveRun::start(flags, "."));
@@ -120,6 +166,12 @@ Result<int> run_adopt(const AdoptFlags& flags) {
                               proposal.piece_cid.text()));
     return kExitMissing;
   }
+  PIECEWORK_ASSIGN(const std::optional<TrackedDeal> own, own_attempt(*run, proposal, piece->id));
+  if (own) {
+    PIECEWORK_ASSIGN(const std::optional<DealView> seen, run->tracker().look_under(*own, flags.deal_id));
+    PIECEWORK_TRY(print_adopted(flags, *piece, proposal.provider.text(prefix), seen, true));
+    return kExitDone;
+  }
   engine::DealRow deal{.network = run->session().network(),
                        .piece_id = piece->id,
                        .provider = proposal.provider.text(prefix),
@@ -137,14 +189,7 @@ Result<int> run_adopt(const AdoptFlags& flags) {
   PIECEWORK_ASSIGN(deal.id, adopted);
   PIECEWORK_ASSIGN(const TrackedDeal tracked, run->tracker().tracked(deal));
   PIECEWORK_ASSIGN(const std::optional<DealView> seen, run->tracker().look(tracked));
-  const std::string_view state = seen ? name_of(seen->state) : "none";
-  if (flags.json) {
-    PIECEWORK_TRY(print_json(
-        {{"deal_id", flags.deal_id}, {"piece_cid_v1", piece->cid_v1}, {"provider", deal.provider}, {"state", state}}));
-  } else {
-    PIECEWORK_TRY(
-        print_text(fmt::format("deal {} with {} of {}: {}\n", flags.deal_id, deal.provider, piece->cid_v1, state)));
-  }
+  PIECEWORK_TRY(print_adopted(flags, *piece, deal.provider, seen, false));
   return kExitDone;
 }
 

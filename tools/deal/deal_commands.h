@@ -11,6 +11,7 @@ struct Invocation;
 
 void add_deal_plan_commands(CLI::App& deal, Invocation& invocation);     // plan, renew, repair
 void add_deal_propose_commands(CLI::App& deal, Invocation& invocation);  // propose, reconcile
+void add_deal_send_data_command(CLI::App& deal, Invocation& invocation);
 void add_deal_track_commands(CLI::App& deal, Invocation& invocation);    // track, adopt
 void add_deal_show_command(CLI::App& deal, Invocation& invocation);
 void add_deal_file_commands(CLI::App& deal, Invocation& invocation);  // export, import

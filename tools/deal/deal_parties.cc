@@ -8,6 +8,7 @@
 #include "tools/deal/mk20_adapter.h"
 #include "tools/deal/offline_adapter.h"
 #include "tools/deal/remote_signers.h"
+#include "tools/test_build.h"
 
 namespace piecework::tools {
 namespace {
@@ -45,6 +46,23 @@ Result<std::unique_ptr<engine::DealSigner>> make_signer(const engine::DealPolicy
               fmt::format("the signer's address is {}, the policy's client is {}", address, policy.client));
 }
 
+// As the policy says, else as the provider says on chain.
+Result<std::string> DealParties::url_of(const engine::PolicyProvider& provider) {
+  if (!provider.url.empty()) return provider.url;
+  PIECEWORK_ASSIGN(const engine::Address address, engine::Address::parse(provider.id, policy_.network.address_prefix));
+  const ChainAnswer<engine::MinerInfo> miner = chain_.node().miner_info(address, chain_.finalized());
+  if (miner.verdict == ChainVerdict::kNoAnswer) {
+    return fail(ErrorCode::kUnavailable, ErrorSide::kSource,
+                fmt::format("'{}' does not say where {} is: {}", printable(chain_.point().endpoint), provider.id,
+                            miner.message));
+  }
+  for (const std::string& url : miner.value.urls) {
+    if (io::check_url(url)) return url;
+  }
+  return fail(ErrorCode::kUnsupported, ErrorSide::kConfig,
+              fmt::format("{} names no address for HTTPS on chain: put its url into the policy", provider.id));
+}
+
 Result<std::unique_ptr<engine::DealAdapter>> DealParties::make(const engine::PolicyProvider& provider) {
   if (provider.protocol == engine::DealProtocol::kOffline) {
     return std::make_unique<OfflineAdapter>(offline_directory_, signer_);
@@ -54,12 +72,23 @@ Result<std::unique_ptr<engine::DealAdapter>> DealParties::make(const engine::Pol
     return std::make_unique<CommandAdapter>(std::move(adapter));
   }
   AdapterOptions options;
-  PIECEWORK_ASSIGN(options.base_url, base_url(provider.url));
+  PIECEWORK_ASSIGN(const std::string url, url_of(provider));
+  PIECEWORK_ASSIGN(options.base_url, base_url(url));
+  if (const std::optional<int64_t> given_ms = deal_timeout_ms_from_environment()) {
+    options.submit_timeout_ms = options.query_timeout_ms = *given_ms;
+  }
   options.unix_time_ms = [now_s = now_s_] { return now_s() * 1000; };
   if (provider.protocol == engine::DealProtocol::kMk12) {
     return std::make_unique<Mk12Adapter>(std::move(options), http_, signer_);
   }
   return std::make_unique<Mk20Adapter>(std::move(options), http_, signer_);
+}
+
+const engine::PolicyProvider* DealParties::provider_of(const engine::OpenAttempt& open) const {
+  const engine::PolicyProvider* const provider = policy_.find_provider(open.intent.provider);
+  const bool is_its = provider != nullptr && open.attempt.client == policy_.client &&
+                      name_of(provider->protocol) == open.attempt.protocol;
+  return is_its ? provider : nullptr;
 }
 
 Result<engine::DealAdapter*> DealParties::adapter_of(const std::string& provider) {

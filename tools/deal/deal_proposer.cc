@@ -17,17 +17,7 @@ using engine::Epoch;
 using engine::Observation;
 using engine::Verdict;
 
-std::string_view transfer_name(engine::DataTransfer transfer) {
-  switch (transfer) {
-    case engine::DataTransfer::kOffline:
-      return "offline";
-    case engine::DataTransfer::kPull:
-      return "pull";
-    case engine::DataTransfer::kPush:
-      break;
-  }
-  return "push";
-}
+constexpr std::string_view kPaused = "its provider did not answer before, and is left alone in this run";
 
 Verdict verdict_of(const engine::SubmitOutcome& outcome) {
   switch (outcome.verdict) {
@@ -43,60 +33,11 @@ Verdict verdict_of(const engine::SubmitOutcome& outcome) {
 
 }  // namespace
 
-Status DealProposer::begin() {
-  const engine::DealPolicy& policy = session_.policy();
-  PIECEWORK_ASSIGN(client_, engine::Address::parse(policy.client, policy.network.address_prefix));
-  const ChainAnswer<engine::Address> id = chain_.node().lookup_id(client_, chain_.finalized());
-  const auto no_answer = [&](const std::string& method, const std::string& message) {
-    return fail(ErrorCode::kUnavailable, ErrorSide::kSource,
-                fmt::format("'{}' does not answer {}: {}", printable(chain_.point().endpoint), method, message));
-  };
-  if (id.verdict == ChainVerdict::kNoAnswer) return no_answer(id.method, id.message);
-  available_ = AttoFil();
-  if (id.verdict == ChainVerdict::kNotFound) return {};
-  client_id_ = id.value;
-  PIECEWORK_TRY(session_.book().note_wallet(policy.client, client_id_.text(policy.network.address_prefix),
-                                            name_of(policy.signer.kind), policy.signer.reference));
-  const ChainAnswer<engine::MarketBalance> balance = chain_.node().market_balance(client_, chain_.finalized());
-  if (balance.verdict == ChainVerdict::kNoAnswer) return no_answer(balance.method, balance.message);
-  if (balance.verdict == ChainVerdict::kFound && balance.value.escrow > balance.value.locked) {
-    available_ = AttoFil(balance.value.escrow.atto() - balance.value.locked.atto());
-  }
-  return {};
-}
-
 Result<ProposeOutcome> DealProposer::outcome_of(const engine::IntentRow& intent) {
   ProposeOutcome outcome{.intent = intent};
   PIECEWORK_ASSIGN(const engine::CataloguePiece piece, session_.reader().piece(intent.piece_id));
   outcome.piece_cid_v1 = piece.cid_v1;
   return outcome;
-}
-
-Result<DealProposer::ProviderTerms> DealProposer::terms_of(const engine::IntentRow& intent,
-                                                           const engine::CataloguePiece& piece) {
-  ProviderTerms terms;
-  PIECEWORK_ASSIGN(const engine::Address provider,
-                   engine::Address::parse(intent.provider, session_.policy().network.address_prefix));
-  const ChainAnswer<engine::MinerInfo> miner = chain_.node().miner_info(provider, chain_.finalized());
-  if (miner.verdict == ChainVerdict::kNotFound) {
-    terms.refusal = fmt::format("there is no provider {} on {}", intent.provider, intent.network);
-    return terms;
-  }
-  const ChainAnswer<engine::CollateralBounds> bounds =
-      chain_.node().collateral_bounds(piece.padded_bytes, session_.policy().verified, chain_.finalized());
-  if (miner.verdict != ChainVerdict::kFound || bounds.verdict != ChainVerdict::kFound) {
-    return fail(ErrorCode::kUnavailable, ErrorSide::kSource,
-                fmt::format("'{}' does not say what {} asks for: {}{}", printable(chain_.point().endpoint),
-                            intent.provider, miner.message, bounds.message));
-  }
-  if (miner.value.sector_bytes < piece.padded_bytes) {
-    terms.refusal =
-        fmt::format("its sectors hold {} bytes, the piece has {}", miner.value.sector_bytes, piece.padded_bytes);
-  }
-  // A fifth above the least, which moves with the network, as other clients do it.
-  PIECEWORK_ASSIGN(terms.collateral, engine::scale_up(bounds.value.least, 12, 10));
-  terms.collateral = std::min(terms.collateral, bounds.value.most);
-  return terms;
 }
 
 Result<engine::DealRequest> DealProposer::request_for(const engine::IntentRow& intent,
@@ -109,8 +50,8 @@ Result<engine::DealRequest> DealProposer::request_for(const engine::IntentRow& i
   request.payload_bytes = piece.payload_bytes;
   request.padded_bytes = piece.padded_bytes;
   request.payload_root = piece.root;
-  request.client = client_;
-  request.client_id = client_id_;
+  request.client = preflight_.client();
+  request.client_id = preflight_.client_id();
   PIECEWORK_ASSIGN(request.provider, engine::Address::parse(intent.provider, policy.network.address_prefix));
   request.address_prefix = policy.network.address_prefix;
   request.start_epoch = chain_.point().head_epoch + policy.start_delay_epochs;
@@ -120,10 +61,16 @@ Result<engine::DealRequest> DealProposer::request_for(const engine::IntentRow& i
   request.is_verified = policy.verified;
   // By convention; what mk20 proposes has none.
   if (provider.protocol != engine::DealProtocol::kMk20) request.label = piece.root.text();
-  if (!policy.piece_url.empty() && provider.protocol != engine::DealProtocol::kOffline) {
-    request.transfer = engine::DataTransfer::kPull;
+  request.transfer = provider.transfer;
+  if (request.transfer == engine::DataTransfer::kPull) {
     request.urls.push_back({policy.piece_url + piece.cid_v2, {}});
+    if (!provider.piece_token_file.empty()) {
+      PIECEWORK_ASSIGN(const std::string token, read_token_file(provider.piece_token_file));
+      request.urls.back().headers["Authorization"] = "Bearer " + token;
+    }
   }
+  const auto allocation = allocations_.find({piece.cid_v1, intent.provider});
+  if (allocation != allocations_.end()) request.allocation_id = allocation->second;
   return request;
 }
 
@@ -140,7 +87,7 @@ Result<engine::OpenAttempt> DealProposer::store(const engine::IntentRow& intent,
                    .price_per_epoch = request.price.per_epoch,
                    .provider_collateral = request.provider_collateral,
                    .client_collateral = request.client_collateral,
-                   .transfer = std::string(transfer_name(request.transfer))};
+                   .transfer = std::string(name_of(request.transfer))};
   PIECEWORK_ASSIGN(attempt.cost_max, engine::add(request.price.total, request.client_collateral));
   attempt.campaign = policy.name;
   attempt.caps = policy.caps;
@@ -160,7 +107,7 @@ Result<engine::OpenAttempt> DealProposer::store(const engine::IntentRow& intent,
 Result<ProposeOutcome> DealProposer::propose(const engine::IntentRow& intent) {
   PIECEWORK_ASSIGN(ProposeOutcome outcome, outcome_of(intent));
   if (paused_.contains(intent.provider)) {
-    outcome.reason = "its provider did not answer before, and is left alone in this run";
+    outcome.reason = kPaused;
     return outcome;
   }
   const engine::PolicyProvider* const provider = session_.policy().find_provider(intent.provider);
@@ -169,30 +116,31 @@ Result<ProposeOutcome> DealProposer::propose(const engine::IntentRow& intent) {
     return outcome;
   }
   PIECEWORK_ASSIGN(const engine::CataloguePiece piece, session_.reader().piece(intent.piece_id));
-  PIECEWORK_ASSIGN(const ProviderTerms terms, terms_of(intent, piece));
+  PIECEWORK_ASSIGN(const DealPreflight::ProviderTerms terms, preflight_.terms_of(intent, piece));
   PIECEWORK_ASSIGN(engine::DealRequest request, request_for(intent, piece, *provider));
   if (provider->protocol != engine::DealProtocol::kMk20) request.provider_collateral = terms.collateral;
   outcome.reason = terms.refusal;
-  if (const auto allocation = allocations_.find({piece.cid_v1, intent.provider}); allocation != allocations_.end()) {
-    request.allocation_id = allocation->second;
+  if (outcome.reason.empty()) {
+    PIECEWORK_ASSIGN(outcome.reason, preflight_.refusal_of(request, provider->protocol));
   }
-  if (request.is_verified && provider->protocol == engine::DealProtocol::kMk20 && !request.allocation_id) {
-    outcome.reason = "a verified deal by mk20 needs --allocation";
-  }
-  if (outcome.reason.empty() && request.price.total > *available_) {
-    outcome.reason = fmt::format("the client's escrow has {} attoFIL left, the deal costs {}", available_->text(),
-                                 request.price.total.text());
-  }
+  const Result<engine::DealAdapter*> adapter = parties_.adapter_of(intent.provider);
+  if (!adapter) outcome.reason = adapter.error().message;
   if (!outcome.reason.empty()) return outcome;
-  PIECEWORK_ASSIGN(engine::DealAdapter * adapter, parties_.adapter_of(intent.provider));
   PIECEWORK_TRY(session_.book().keep_lease(deal_now_s()));
   kill_point("deal.before_prepare");
-  PIECEWORK_ASSIGN(const engine::PreparedDeal prepared, adapter->prepare(request));
+  const Result<engine::PreparedDeal> prepared = (*adapter)->prepare(request);
   kill_point("deal.after_prepare");
-  PIECEWORK_ASSIGN(engine::OpenAttempt open, store(intent, request, adapter->protocol(), prepared));
+  Result<engine::OpenAttempt> open = prepared ? store(intent, request, (*adapter)->protocol(), *prepared)
+                                              : tl::unexpected<Error>(prepared.error());
   kill_point("deal.after_store");
-  available_ = AttoFil(available_->atto() - request.price.total.atto());
-  return send(std::move(open), false);
+  if (!open && open.error().code != ErrorCode::kInvalidArgument) return tl::unexpected<Error>(open.error());
+  if (!open) {
+    // Terms that must not be signed, or more than one deal may cost: the others are not to wait for it.
+    outcome.reason = open.error().message;
+    return outcome;
+  }
+  preflight_.spend(request, provider->protocol);
+  return send(std::move(*open), false);
 }
 
 Status DealProposer::note(uint64_t attempt_id, Verdict verdict, const std::string& endpoint, const std::string& detail,
@@ -225,6 +173,9 @@ Result<ProposeOutcome> DealProposer::send(engine::OpenAttempt open, bool is_repe
   outcome.state = open.attempt.state;
   outcome.deal_state = open.deal_state;
   outcome.reason = submitted.reason;
+  if (submitted.retry_after_s > 0) {
+    outcome.reason += fmt::format(" (it asks for patience of {} s)", submitted.retry_after_s);
+  }
   return outcome;
 }
 
@@ -234,26 +185,48 @@ Result<ProposeOutcome> DealProposer::resume(const engine::OpenAttempt& left) {
   outcome.client_key = open.attempt.prepared.client_key;
   outcome.state = open.attempt.state;
   outcome.deal_state = open.deal_state;
-  const Epoch head = chain_.point().head_epoch;
-  const Epoch lead = open.attempt.terms.start_epoch - head;
+  const engine::PolicyProvider* const provider = parties_.provider_of(open);
+  if (provider == nullptr) {
+    outcome.reason = "the policy no longer has its provider, protocol and client: name one that has them";
+    return outcome;
+  }
+  if (paused_.contains(open.intent.provider)) {
+    outcome.reason = kPaused;
+    return outcome;
+  }
+  const Epoch lead = open.attempt.terms.start_epoch - chain_.point().head_epoch;
   if (open.attempt.state == AttemptState::kPrepared) {
     // Nothing of it has left: where too little time is left to seal it, it is signed anew with another start.
-    if (lead >= session_.policy().start_delay_epochs / 2) return send(std::move(open), false);
+    const Epoch least_lead = std::max(provider->seal_epochs, session_.policy().start_delay_epochs / 2);
+    if (lead >= least_lead) return send(std::move(open), false);
     PIECEWORK_TRY(note(open.attempt.id, Verdict::kWithdrawn, "", "its start came too near before it was sent", open));
     outcome.state = open.attempt.state;
     outcome.reason = "withdrawn before it was sent: its start came too near";
     return outcome;
   }
   if (!engine::is_unresolved(open.attempt.state)) return outcome;
-  PIECEWORK_ASSIGN(engine::DealAdapter * adapter, parties_.adapter_of(open.intent.provider));
+  PIECEWORK_ASSIGN(const bool may_lack_it, settle(open, outcome));
+  const bool is_open = engine::is_unresolved(outcome.state) && outcome.deal_state == engine::DealState::kNone;
+  if (!may_lack_it || !is_open || lead <= 0) return outcome;
+  return send(std::move(open), true);
+}
+
+// Asks the provider and, where that does not tell, the chain. Whether the provider may lack what it was sent: one that
+// does not say (Curio's MK12) may be sent the same bytes again; one that is not there may not be bothered.
+Result<bool> DealProposer::settle(const engine::OpenAttempt& open, ProposeOutcome& outcome) {
+  const Result<engine::DealAdapter*> adapter = parties_.adapter_of(open.intent.provider);
+  if (!adapter) {
+    outcome.reason = adapter.error().message;
+    return false;
+  }
   PIECEWORK_TRY(session_.book().keep_lease(deal_now_s()));
-  const engine::StatusClaim claim = adapter->status(open.attempt.prepared);
+  const engine::StatusClaim claim = (*adapter)->status(open.attempt.prepared);
   kill_point("deal.after_status");
   PIECEWORK_ASSIGN(const engine::DealView claimed, tracker_.take_claim(open, claim, open.intent.provider));
   outcome.state = claimed.attempt;
   outcome.deal_state = claimed.state;
   outcome.reason = claim.message.empty() ? claim.stage : claim.message;
-  if (!engine::is_unresolved(claimed.attempt)) return outcome;
+  if (!engine::is_unresolved(claimed.attempt)) return false;
   // Behind the chain's word nothing is left to be asked.
   PIECEWORK_ASSIGN(const TrackedDeal tracked, tracker_.tracked(open));
   PIECEWORK_ASSIGN(const std::optional<engine::DealView> seen, tracker_.look(tracked));
@@ -261,14 +234,8 @@ Result<ProposeOutcome> DealProposer::resume(const engine::OpenAttempt& left) {
     outcome.state = seen->attempt;
     outcome.deal_state = seen->state;
   }
-  const bool is_open = engine::is_unresolved(outcome.state) && outcome.deal_state == engine::DealState::kNone;
-  // A provider that does not say (Curio's MK12) may be sent the same bytes again; one that is not there may not be
-  // bothered.
-  const bool may_lack_it =
-      claim.view == engine::ProviderView::kHasNot || claim.http_status != 0 || open.attempt.protocol == "offline";
   if (claim.http_status == 0 && claim.view == engine::ProviderView::kNoAnswer) paused_.insert(open.intent.provider);
-  if (!may_lack_it || !is_open || lead <= 0) return outcome;
-  return send(std::move(open), true);
+  return claim.view == engine::ProviderView::kHasNot || claim.http_status != 0 || open.attempt.protocol == "offline";
 }
 
 }  // namespace piecework::tools

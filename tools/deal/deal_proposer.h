@@ -16,6 +16,7 @@
 #include "engine/deal/deal_price.h"
 #include "tools/deal/chain_choice.h"
 #include "tools/deal/deal_parties.h"
+#include "tools/deal/deal_preflight.h"
 #include "tools/deal/deal_session.h"
 #include "tools/deal/deal_tracker.h"
 
@@ -35,7 +36,7 @@ struct ProposeOutcome {
 class DealProposer {
  public:
   DealProposer(DealSession& session, ChainChoice& chain, DealParties& parties, DealTracker& tracker)
-      : session_(session), chain_(chain), parties_(parties), tracker_(tracker) {}
+      : session_(session), chain_(chain), parties_(parties), tracker_(tracker), preflight_(session, chain) {}
 
   // The allocation that the client made for a piece (its CID, version 1) at a provider: what a verified mk20 deal
   // needs.
@@ -43,12 +44,11 @@ class DealProposer {
     allocations_[{piece_cid_v1, provider}] = allocation_id;
   }
 
-  // Reads what holds for all deals of this run: the client's id and balance. Errors: kUnavailable (source) where the
-  // chain does not say.
-  Status begin();
+  // Reads what holds for all deals of this run. Errors: those of DealPreflight::begin.
+  Status begin() { return preflight_.begin(); }
 
   // Signs and stores an attempt at `intent`, then sends it. Errors end the run: those of the book, of the signer, of a
-  // cap that has no room; what concerns this deal alone is in the outcome.
+  // day's or campaign's cap that has no room; what concerns this deal alone is in the outcome.
   Result<ProposeOutcome> propose(const engine::IntentRow& intent);
 
   // What an earlier run left: asks the provider, and sends again what it does not know and nobody may have refused.
@@ -58,17 +58,12 @@ class DealProposer {
   const std::set<std::string>& paused() const { return paused_; }
 
  private:
-  // What the chain says of a provider for a piece of this size, or why there can be no deal.
-  struct ProviderTerms {
-    engine::AttoFil collateral;
-    std::string refusal;  // "" where there is none
-  };
-  Result<ProviderTerms> terms_of(const engine::IntentRow& intent, const engine::CataloguePiece& piece);
   Result<engine::DealRequest> request_for(const engine::IntentRow& intent, const engine::CataloguePiece& piece,
                                           const engine::PolicyProvider& provider);
   Result<engine::OpenAttempt> store(const engine::IntentRow& intent, const engine::DealRequest& request,
                                     std::string_view protocol, const engine::PreparedDeal& prepared);
   Result<ProposeOutcome> send(engine::OpenAttempt open, bool is_repeat);
+  Result<bool> settle(const engine::OpenAttempt& open, ProposeOutcome& outcome);
   Result<ProposeOutcome> outcome_of(const engine::IntentRow& intent);
   Status note(uint64_t attempt_id, engine::Verdict verdict, const std::string& endpoint, const std::string& detail,
               engine::OpenAttempt& open);
@@ -77,9 +72,7 @@ class DealProposer {
   ChainChoice& chain_;
   DealParties& parties_;
   DealTracker& tracker_;
-  engine::Address client_;
-  engine::Address client_id_;
-  std::optional<engine::AttoFil> available_;  // of the client's escrow, less what this run proposed
+  DealPreflight preflight_;
   std::set<std::string> paused_;
   std::map<std::pair<std::string, std::string>, uint64_t> allocations_;
 };

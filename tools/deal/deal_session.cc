@@ -47,10 +47,10 @@ Result<NamedPolicy> read_policy_file(const std::string& path) {
   return named;
 }
 
-Status check_live(const DealFlags& flags, const engine::DealPolicy& policy) {
+Status check_network(const DealFlags& flags, const engine::DealPolicy& policy) {
   if (flags.network == policy.network.name) return {};
   return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
-              fmt::format("--live wants --network {0}, the network of the policy; found '{1}'", policy.network.name,
+              fmt::format("to send anything, name the policy's network: --network {}; found '{}'", policy.network.name,
                           printable(flags.network)));
 }
 

@@ -38,9 +38,9 @@ struct NamedPolicy {
 // Errors: kNotFound, kInvalidArgument (config) and those of reading.
 Result<NamedPolicy> read_policy_file(const std::string& path);
 
-// That --network names the policy's, so that nobody spends on one what was meant for the other. Errors:
+// That --network names the policy's, so that nobody sends to one what was meant for the other. Errors:
 // kInvalidArgument (config).
-Status check_live(const DealFlags& flags, const engine::DealPolicy& policy);
+Status check_network(const DealFlags& flags, const engine::DealPolicy& policy);
 
 // The catalogue open for writing, with the lease, and the policy noted in it. Thread-compatible.
 class DealSession {

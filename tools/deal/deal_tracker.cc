@@ -14,6 +14,7 @@ using engine::Observation;
 using engine::Verdict;
 
 constexpr Epoch kSearchSlackEpochs = 20;  // clocks differ a little
+constexpr Epoch kSearchStepEpochs = 120;  // deals of an hour are looked for from the same epoch on
 
 Verdict verdict_of(const engine::StatusClaim& claim, bool is_unresolved) {
   switch (claim.view) {
@@ -36,10 +37,18 @@ Verdict verdict_of(const engine::StatusClaim& claim, bool is_unresolved) {
 
 }  // namespace
 
+// Empty where the client has no account on chain at the finalized tipset: then nothing on chain is its. One that was
+// not known when a deal was proposed may have one by now, and the market names it by that.
 Result<engine::Address> DealTracker::client_id(const std::string& client) {
+  const char prefix = session_.policy().network.address_prefix;
   PIECEWORK_ASSIGN(const std::string id, session_.book().id_address_of(client));
-  if (id.empty()) return engine::Address();
-  return engine::Address::parse(id, session_.policy().network.address_prefix);
+  if (!id.empty()) return engine::Address::parse(id, prefix);
+  PIECEWORK_ASSIGN(const engine::Address address, engine::Address::parse(client, prefix));
+  const ChainAnswer<engine::Address> answer = chain_.node().lookup_id(address, chain_.finalized());
+  if (answer.verdict != ChainVerdict::kNoAnswer) return answer.value;
+  return fail(ErrorCode::kUnavailable, ErrorSide::kSource,
+              fmt::format("'{}' does not say which account {} is: {}", printable(chain_.point().endpoint), client,
+                          answer.message));
 }
 
 Result<TrackedDeal> DealTracker::tracked(const engine::OpenAttempt& open) {
@@ -64,7 +73,8 @@ Result<TrackedDeal> DealTracker::tracked(const engine::OpenAttempt& open) {
   proposal.client_collateral = terms.client_collateral;
   PIECEWORK_ASSIGN(deal.own.client_id, client_id(open.attempt.client));
   const engine::ChainClock& clock = session_.policy().network.clock;
-  deal.own.sent_epoch = std::max<Epoch>(0, clock.epoch_at(open.attempt.prepared_at_s) - kSearchSlackEpochs);
+  const Epoch prepared_epoch = clock.epoch_at(open.attempt.prepared_at_s) - kSearchSlackEpochs;
+  deal.own.sent_epoch = std::max<Epoch>(0, prepared_epoch - prepared_epoch % kSearchStepEpochs);
   deal.signed_cid = open.attempt.prepared.signed_proposal_cid;
   deal.allocation_id = terms.allocation_id;
   PIECEWORK_ASSIGN(const std::vector<Observation> history, session_.book().history(deal.subject));
@@ -72,6 +82,9 @@ Result<TrackedDeal> DealTracker::tracked(const engine::OpenAttempt& open) {
   const engine::DealView view = engine::deal_view(history, rules);
   deal.facts = view.facts;
   deal.claimed = view.claimed_facts;
+  deal.is_claimed_alive = view.claim != nullptr && (view.claim->verdict == Verdict::kClaimsData ||
+                                                    view.claim->verdict == Verdict::kClaimsPublished ||
+                                                    view.claim->verdict == Verdict::kClaimsActive);
   return deal;
 }
 
@@ -140,7 +153,8 @@ std::optional<Observation> DealTracker::look_for_f05(const TrackedDeal& deal) {
     }
   }
   const Epoch last = std::min(chain_.finalized().epoch, deal.own.proposal.start_epoch);
-  const auto events = chain_.published_by(deal.own.proposal.provider, deal.own.sent_epoch, last);
+  const std::optional<std::vector<uint64_t>>& events =
+      chain_.published_by(deal.own.proposal.provider, deal.own.sent_epoch, last);
   if (events) candidates.insert(candidates.end(), events->begin(), events->end());
   for (const uint64_t id : candidates) {
     const Result<bool> is_taken = session_.book().is_taken(session_.network(), id, deal.subject);
@@ -175,6 +189,10 @@ std::optional<Observation> DealTracker::look_for_claim(const TrackedDeal& deal) 
   Observation seen = observation(Verdict::kNotFound, allocation.method, "neither claim nor allocation");
   seen.raw_sha256 = allocation.raw_sha256;
   if (allocation.verdict != ChainVerdict::kFound) return seen;
+  if (is_ours && there.expiration_epoch < chain_.finalized().epoch) {
+    seen.detail = fmt::format("allocation {} expired at epoch {} without a claim", id, there.expiration_epoch);
+    return seen;
+  }
   seen.verdict = is_ours ? Verdict::kOnChain : Verdict::kForeign;
   seen.is_ours = is_ours;
   seen.facts.allocation_id = id;
@@ -194,6 +212,11 @@ std::optional<Observation> DealTracker::look_for_sector(const TrackedDeal& deal)
     }
     sector = activation->sector;
   }
+  if (!sector && deal.is_claimed_alive) {
+    // The event is all there would be, and nodes lose them: against the provider's word its absence proves nothing.
+    return observation(Verdict::kUnclear, "GetActorEventsRaw",
+                       "no sector with the piece was activated, and the provider says that it has it");
+  }
   if (!sector) return observation(Verdict::kNotFound, "GetActorEventsRaw", "no sector with the piece was activated");
   const std::optional<engine::SectorSighting> sighting = chain_.sector(own.provider, *sector);
   if (!sighting) return std::nullopt;
@@ -209,6 +232,15 @@ Result<std::optional<engine::DealView>> DealTracker::look(const TrackedDeal& dea
   } else if (deal.kind == engine::DealKind::kDdo) {
     seen = look_for_sector(deal);
   }
+  return store(deal, seen);
+}
+
+Result<std::optional<engine::DealView>> DealTracker::look_under(const TrackedDeal& deal, uint64_t deal_id) {
+  return store(deal, look_at_id(deal, deal_id));
+}
+
+Result<std::optional<engine::DealView>> DealTracker::store(const TrackedDeal& deal,
+                                                           const std::optional<Observation>& seen) {
   if (!seen) return std::nullopt;
   PIECEWORK_ASSIGN(engine::DealView view, session_.book().observe(deal.subject, *seen));
   return view;

@@ -21,6 +21,8 @@ struct TrackedDeal {
   std::optional<uint64_t> allocation_id;
   engine::DealFacts facts;    // the chain's, so far
   engine::DealFacts claimed;  // the provider's, so far
+  // The provider says that it works on it, or is done.
+  bool is_claimed_alive = false;
 };
 
 // Thread-compatible. What it is given outlives it.
@@ -35,6 +37,8 @@ class DealTracker {
   // Asks the chain at its chosen point and stores what it says. None: the node gave no answer at all, and nothing is
   // stored.
   Result<std::optional<engine::DealView>> look(const TrackedDeal& deal);
+  // The same of an f05 deal that somebody says is `deal_id`.
+  Result<std::optional<engine::DealView>> look_under(const TrackedDeal& deal, uint64_t deal_id);
 
   // Stores a provider's word where it is another than its last. Returns the state after it.
   Result<engine::DealView> take_claim(const engine::OpenAttempt& open, const engine::StatusClaim& claim,
@@ -48,6 +52,8 @@ class DealTracker {
   std::optional<engine::Observation> look_for_sector(const TrackedDeal& deal);
   engine::Observation observation(engine::Verdict verdict, std::string_view method, std::string_view detail) const;
   Result<engine::Address> client_id(const std::string& client);
+  Result<std::optional<engine::DealView>> store(const TrackedDeal& deal,
+                                                const std::optional<engine::Observation>& seen);
 
   DealSession& session_;
   ChainChoice& chain_;

@@ -14,8 +14,8 @@ Result<std::unique_ptr<LiveRun>> LiveRun::start(const DealFlags& flags, const st
   PIECEWORK_ASSIGN(ChainChoice chain, ChainChoice::make(policy, *run->http_, deal_now_s));
   run->chain_ = std::make_unique<ChainChoice>(std::move(chain));
   PIECEWORK_TRY(run->chain_->choose());
-  run->parties_ = std::make_unique<DealParties>(policy, *run->http_, *run->signer_, offline_directory, deal_now_s,
-                                                &stop_requested());
+  run->parties_ = std::make_unique<DealParties>(policy, *run->chain_, *run->http_, *run->signer_, offline_directory,
+                                                deal_now_s, &stop_requested());
   run->tracker_ = std::make_unique<DealTracker>(*run->session_, *run->chain_);
   return run;
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "engine/deal/deal_file.h"
 #include "tools/replace_file.h"
 
@@ -18,8 +20,10 @@ engine::SubmitOutcome OfflineAdapter::submit(const engine::PreparedDeal& deal, b
   engine::SubmitOutcome outcome;
   const std::string path = fmt::format("{}/{}.deal.json", directory_, deal.client_key);
   // The same document under the same name each time, so a repetition changes nothing.
+  std::error_code ignored;
   const Status written = replace_file(path, as_text(deal.bytes));
-  outcome.was_sent = written.has_value();
+  // A document that is there is there, whatever failed after it: somebody may carry it.
+  outcome.was_sent = written.has_value() || std::filesystem::exists(path, ignored);
   outcome.reason = written ? fmt::format("written to '{}': hand it over, then say what became of it", path)
                            : written.error().message;
   return outcome;

@@ -123,7 +123,7 @@ TEST(DealPolicy, WhatIsWrongIsNamedWithItsLine) {
   expect("id = \"t01001\"", "id = \"f01001\"", "expected an ID address of calibnet");
   expect("id = \"t01001\"", "id = \"t001001\"", "expected an ID address of calibnet");
   expect("protocol = \"mk20\"", "protocol = \"mk21\"", "line 28: [[provider]] protocol: expected mk12");
-  expect("url = \"https://sp.example\"\n", "", "[[provider]] url: is missing");
+  expect("url = \"https://sp.example\"\n", "", "accepted");  // then the chain says
   expect("[[provider]]\nid = \"t01001\"", "[provider]\nid = \"t01001\"", "line 33");
   expect("endpoints = [", "endpoints = [3, ", "[chain] endpoints: expected text");
 }
@@ -137,6 +137,42 @@ TEST(DealPolicy, PricesAboveTheCapAreRefused) {
 TEST(DealPolicy, DealsWithoutAPriceHaveNone) {
   EXPECT_EQ(refusal(with("price_per_gib_epoch = \"0\"", "price_per_gib_epoch = \"1\"")),
             "'p.toml' line 30: [[provider]] price_per_gib_epoch: deals by mk20 carry no price: it has to be 0");
+}
+
+TEST(DealPolicy, HowPiecesGetThere) {
+  const auto transfer_of = [](const std::string& text, size_t provider) {
+    const Result<DealPolicy> policy = parse_deal_policy(text, "p.toml");
+    return policy ? std::string(name_of(policy->providers[provider].transfer)) : policy.error().message;
+  };
+  EXPECT_EQ(transfer_of(std::string(kPolicy), 0), "offline");
+  EXPECT_EQ(transfer_of(with("\"mk20\"", "\"mk20\"\ntransfer = \"push\""), 0), "push");
+  const auto with_url = [](std::string_view from, std::string_view to) {
+    std::string text = with(from, to);
+    return text.insert(0, "piece_url = \"https://archive.example/piece/\"\n");
+  };
+  EXPECT_EQ(transfer_of(with_url("eu", "eu"), 0), "pull");
+  EXPECT_EQ(transfer_of(with_url("eu", "eu"), 1), "pull");
+  EXPECT_EQ(transfer_of(with_url("\"mk20\"", "\"mk20\"\ntransfer = \"offline\""), 0), "offline");
+  EXPECT_EQ(transfer_of(with_url("\"mk20\"", "\"mk20\"\npiece_token_file = \"t\""), 0), "pull");
+  const auto refuses = [](const std::string& text, std::string_view message) {
+    EXPECT_NE(refusal(text).find(message), std::string::npos) << refusal(text);
+  };
+  refuses(with("\"mk20\"", "\"mk20\"\ntransfer = \"put\""), "line 29: [[provider]] transfer: expected pull, push");
+  refuses(with("\"mk20\"", "\"mk20\"\ntransfer = \"pull\""), "needs the policy's piece_url");
+  refuses(with("\"command\"\n", "\"command\"\ntransfer = \"push\"\n"), "only providers by mk20 take an upload");
+  refuses(with("\"mk20\"", "\"mk20\"\npiece_token_file = \"t\""), "is for providers that fetch pieces");
+}
+
+TEST(DealPolicy, TimeToSealAndWhereDealsMayEnd) {
+  const auto refuses = [](const std::string& text, std::string_view message) {
+    EXPECT_NE(refusal(text).find(message), std::string::npos) << refusal(text);
+  };
+  EXPECT_EQ(refusal(with("8640", "960")), "accepted");
+  refuses(with("8640", "959"), "[[provider]] seal_epochs: is 960: start_delay_epochs, 959, leaves no time");
+  refuses(with("\"mk20\"", "\"mk20\"\nseal_epochs = 8641"), "line 29: [[provider]] seal_epochs: is 8641");
+  // 1,278 days after signing a sector has to end, and a deal by f05 in it.
+  EXPECT_EQ(refusal(with("1468800", "3672000")), "accepted");
+  refuses(with("1468800", "3672001"), "[[provider]] protocol: deals by command end at most 3680640 epochs after");
 }
 
 TEST(DealPolicy, DevnetsSayWhenTheyBegan) {

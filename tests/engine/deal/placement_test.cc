@@ -149,7 +149,9 @@ TEST(Placement, SuccessorsStayWithTheirProvider) {
   EXPECT_TRUE(place(policy, copies, IntentReason::kRenew).placements.empty());
   EXPECT_TRUE(place(policy, copies, IntentReason::kRepair).placements.empty()) << "both count as one copy, not as none";
   copies.back().attempt = A::kRejected;
-  EXPECT_EQ(place(policy, copies, IntentReason::kRenew).placements.at(0).generation, 2u);
+  const PlacementResult elsewhere = place(policy, copies, IntentReason::kRenew);
+  EXPECT_EQ(ids(elsewhere), (Ids{"t02"})) << "its provider refused to renew";
+  EXPECT_EQ(elsewhere.placements.at(0).generation, 2u);
   // Adopted deals have no slot yet.
   CopyView adopted = copy("t04", 0, A::kAccepted, D::kExpiring);
   adopted.slot.reset();

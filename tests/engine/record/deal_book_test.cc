@@ -136,14 +136,50 @@ TEST_F(DealBookTest, AnIntentHasOneLiveAttempt) {
                     "attempts")
                 .find("accepted"),
             std::string::npos);
-  EXPECT_TRUE(book_->open_intents("devnet")->empty());
+  EXPECT_TRUE(book_->open_intents("devnet", "sites")->empty());
   // Withdrawn before it was sent: the intent is open again, and counts as a copy.
   see(first, Verdict::kWithdrawn);
-  EXPECT_EQ(book_->open_intents("devnet")->size(), 1u);
+  EXPECT_EQ(book_->open_intents("devnet", "sites")->size(), 1u);
   EXPECT_EQ(book_->copies(1, "devnet")->at(0).attempt, AttemptState::kPlanned);
   EXPECT_FALSE(book_->add_intent(intent(1, "t01001", 0, 1)));
   EXPECT_TRUE(book_->add_attempt(attempt(intent_id, "key-b")));
   EXPECT_FALSE(book_->add_attempt(attempt(intent_id, "key-b")));
+}
+
+TEST_F(DealBookTest, WhatWasGivenUpBeforeItWasSentIsDead) {
+  const uint64_t intent_id = book_->add_intent(intent(1, "t01000", 0)).value();
+  const uint64_t id = book_->add_attempt(attempt(intent_id, "key-a")).value();
+  see(id, Verdict::kWithdrawn);
+  see(id, Verdict::kRejected);
+  EXPECT_TRUE(book_->open_intents("devnet", "sites")->empty());
+  EXPECT_EQ(book_->copies(1, "devnet")->at(0).attempt, AttemptState::kRejected);
+  EXPECT_TRUE(book_->add_intent(intent(1, "t01001", 0, 1)));
+}
+
+TEST_F(DealBookTest, IntentsAreProposedByPoliciesOfTheirName) {
+  const uint64_t other = book_->note_policy("films", "digest-2", "text", kNow).value();
+  ASSERT_TRUE(book_->add_intent(intent(1, "t01000", 0)));
+  IntentRow of_other = intent(2, "t01000", 0);
+  of_other.policy_id = other;
+  ASSERT_TRUE(book_->add_intent(of_other));
+  EXPECT_EQ(book_->open_intents("devnet", "sites")->at(0).piece_id, 1u);
+  EXPECT_EQ(book_->open_intents("devnet", "films")->at(0).piece_id, 2u);
+  EXPECT_TRUE(book_->open_intents("devnet", "music")->empty());
+  EXPECT_EQ(book_->campaign_of(other).value(), "films");
+}
+
+TEST_F(DealBookTest, EscrowIsPromisedUntilTheChainShowsTheDeal) {
+  EXPECT_EQ(book_->promised("devnet", "t1client").value(), atto(0));
+  const uint64_t first = sent(1, "t01000", 0, "key-a");
+  const uint64_t second = sent(2, "t01000", 0, "key-b");
+  EXPECT_EQ(book_->promised("devnet", "t1client").value(), atto(20));
+  EXPECT_EQ(book_->promised("devnet", "t1other").value(), atto(0));
+  EXPECT_EQ(book_->promised("mainnet", "t1client").value(), atto(0));
+  see(first, Verdict::kAccepted);
+  EXPECT_EQ(book_->promised("devnet", "t1client").value(), atto(20));
+  ASSERT_TRUE(book_->observe(Subject::attempt(first), chain(Verdict::kOnChain, 9'000)));
+  see(second, Verdict::kRejected);
+  EXPECT_EQ(book_->promised("devnet", "t1client").value(), atto(0));
 }
 
 TEST_F(DealBookTest, StatesFollowFromObservations) {
@@ -207,7 +243,7 @@ TEST_F(DealBookTest, EachCapHasItsOwnError) {
   campaign.caps.campaign = atto(199);
   EXPECT_EQ(book_->add_attempt(campaign).error().code, ErrorCode::kUnsupported);
   EXPECT_EQ(book_->spent("devnet", "sites", kNow)->day, atto(100));
-  EXPECT_EQ(book_->open_intents("devnet")->size(), 1u) << "nothing was stored";
+  EXPECT_EQ(book_->open_intents("devnet", "sites")->size(), 1u) << "nothing was stored";
   EXPECT_TRUE(book_->add_attempt(attempt(b, "k2", 100)));
 }
 
