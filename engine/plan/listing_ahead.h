@@ -48,8 +48,8 @@ class ListingAhead {
   ListingAhead(const ListingAhead&) = delete;
   ListingAhead& operator=(const ListingAhead&) = delete;
 
-  // The directory at `entry_index` of `parent`, where it was read ahead; none: to be read by the caller. Where a thread is
-  // at it, reads others meanwhile. Asks for what follows in `parent`.
+  // The directory at `entry_index` of `parent`, where it was read ahead; none: to be read by the caller. Where a thread
+  // is at it, reads others meanwhile. Asks for what follows in `parent`.
   std::optional<ListedDirectory> take(ListedDirectory& parent, size_t entry_index);
 
   // Told how long the walk itself took, or waited, for a list: slow disks get more threads.
