@@ -15,7 +15,7 @@ namespace piecework::tools {
 namespace {
 
 // The index of a piece's blocks, beside SQLite's own cache; what is more goes to the directory of the catalogue.
-constexpr uint64_t kIndexBytes = 256 * kMiB;
+constexpr uint64_t kIndexBytes = 96 * kMiB;
 
 }  // namespace
 
