@@ -6,6 +6,13 @@
 
 namespace piecework::engine {
 
+namespace {
+
+// So many of these are in half a slot that every lane is busy nearly to the end.
+constexpr uint64_t kSmallBlockBytes = 128 * kKiB;
+
+}  // namespace
+
 Result<PipelineLimits> pipeline_limits(unsigned thread_count, uint64_t memory_bytes) {
   if (memory_bytes < kPackMemoryBytesMin) {
     return fail(
@@ -23,6 +30,11 @@ Result<PipelineLimits> pipeline_limits(unsigned thread_count, uint64_t memory_by
 
 PipelineLimits limits_for_batch(PipelineLimits limits, const LayoutTotals& batch) {
   const uint64_t needed_bytes = align_up(batch.stored_section_bytes_max, kPageBytes) + kPageBytes;
+  const bool has_small_blocks = batch.car_bytes / std::max<uint64_t>(batch.block_count, 1) <= kSmallBlockBytes;
+  if (has_small_blocks && needed_bytes <= limits.slot_bytes / 2 && limits.slot_bytes == kPackSlotBytes) {
+    limits.slot_bytes = align_up(limits.slot_bytes / 2, kPageBytes);
+    limits.slot_count = 2 * limits.slot_count - 1;
+  }
   if (needed_bytes <= limits.slot_bytes) return limits;
   const uint64_t all_bytes = limits.slot_bytes * limits.slot_count;
   limits.slot_bytes = needed_bytes;

@@ -27,7 +27,8 @@ inline constexpr uint64_t kPackMemoryBytesMin =
 // Slots of the pipeline for a memory budget. Errors: kInvalidArgument where the budget is under kPackMemoryBytesMin.
 Result<PipelineLimits> pipeline_limits(unsigned thread_count, uint64_t memory_bytes);
 
-// The same memory in fewer and larger slots, at least two, where a store has blocks that are longer than a slot.
+// The same memory in fewer and larger slots, at least two, where a store has blocks that are longer than a slot; in
+// more and smaller ones where blocks are small, so that workers wait less for each other's runs.
 PipelineLimits limits_for_batch(PipelineLimits limits, const LayoutTotals& batch);
 
 }  // namespace piecework::engine
