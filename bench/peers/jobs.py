@@ -134,7 +134,8 @@ class CommpInMemory(Job):
         run = self.timed("taskset", "-c", self.cpus, self.binary, "bench", "--corpus", "memory", "--rounds", 1,
                          "--threads", count, "--json")
         report = json.loads(self.report.read_text())["corpora"][0]
-        figure = next(f for f in report["figures"] if f["name"] == f"commp_{count}_threads")
+        name = f"commp_{count}_thread" + ("" if count == 1 else "s")
+        figure = next(f for f in report["figures"] if f["name"] == name)
         run["seconds"] = self.payload_bytes / figure["bytes_per_second"]
         run["cpu_seconds"] = self.payload_bytes / figure["bytes_per_cpu_second"]
         return run, report["commp"]
