@@ -1,23 +1,43 @@
 #include "engine/plan/listing_ahead.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <system_error>
 #include <utility>
 
+#include "kernels/base/units.h"
+
 namespace piecework::engine {
 namespace {
 
-constexpr size_t kAskedMax = 256;        // each holds a descriptor
-constexpr uint64_t kEntriesMax = 1024;   // larger directories are read in parallel by themselves (io/dir_reader.h)
-constexpr size_t kAskedByWalk = 32;      // below the directory that the walk is in
-constexpr size_t kAskedByWorker = 16;    // below one that was read ahead
+constexpr size_t kAskedMax = 256;
+constexpr uint64_t kDescriptorShare = 8;  // each that is asked for holds one or two
+constexpr uint64_t kEntriesMax = 1024;    // larger directories are read in parallel by themselves (io/dir_reader.h)
+constexpr uint64_t kListBytesMax = 160 * kKiB;  // entries with usual names fit; those with long symlinks may not
+constexpr size_t kDepthMax = 128;
+constexpr size_t kAskedByWalk = 32;    // below the directory that the walk is in
+constexpr size_t kAskedByWorker = 16;  // below one that was read ahead
 constexpr size_t kWorkersWhereSlow = 16;
 
 // A list in the page cache takes less, with what it costs to wake a thread.
 constexpr std::chrono::nanoseconds kFastList{200'000};
 constexpr std::chrono::nanoseconds kFastEntry{5'000};
 
+size_t asked_max_here() {
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  return std::min<uint64_t>(kAskedMax, limit.rlim_cur / kDescriptorShare);
+}
+
 }  // namespace
+
+std::optional<std::vector<uint32_t>> place_below(const ListedDirectory& parent, size_t entry_index) {
+  if (!parent.place || parent.place->size() >= kDepthMax) return std::nullopt;
+  std::vector<uint32_t> place = *parent.place;
+  place.push_back(static_cast<uint32_t>(entry_index));
+  return place;
+}
 
 struct ListedDirectory::Asked {
   enum class State : uint8_t { kQueued, kRunning, kDone };
@@ -26,8 +46,7 @@ struct ListedDirectory::Asked {
       : alive_count(std::move(counter)),
         base(parent.directory),
         name(parent.listing.entry(entry_index).name),
-        place(parent.place) {
-    place.push_back(static_cast<uint32_t>(entry_index));
+        place(*place_below(parent, entry_index)) {
     alive_count->fetch_add(1);
   }
   ~Asked() { alive_count->fetch_sub(1); }
@@ -42,6 +61,7 @@ struct ListedDirectory::Asked {
     read.directory = std::make_shared<const io::File>(std::move(*opened));
     io::DirectoryReader reader(*read.directory, {.entry_count_max = kEntriesMax});
     if (!reader.next(read.listing) || read.listing.entry_count() == kEntriesMax) return std::nullopt;
+    if (read.listing.memory_bytes() > kListBytesMax) return std::nullopt;
     read.place = place;
     return read;
   }
@@ -49,7 +69,7 @@ struct ListedDirectory::Asked {
   const std::shared_ptr<std::atomic<size_t>> alive_count;
   const std::shared_ptr<const io::File> base;
   const std::string name;
-  std::vector<uint32_t> place;
+  const std::vector<uint32_t> place;
   State state = State::kQueued;
   std::optional<ListedDirectory> result;
 };
@@ -57,6 +77,7 @@ struct ListedDirectory::Asked {
 ListingAhead::ListingAhead(unsigned thread_count, bool include_hidden)
     : include_hidden_(include_hidden),
       worker_count_min_(std::max(thread_count, 1U) - 1),
+      asked_max_(asked_max_here()),
       asked_count_(std::make_shared<std::atomic<size_t>>(0)),
       is_ahead_(worker_count_min_ > 0) {}
 
@@ -106,10 +127,11 @@ void ListingAhead::note_wait(std::chrono::nanoseconds waited, size_t entry_count
 }
 
 void ListingAhead::ask_below(ListedDirectory& parent, size_t asked_max) {
-  if (!is_ahead_) return;
+  // Of a directory that was closed meanwhile the walk itself opens what is below.
+  if (!is_ahead_ || parent.directory == nullptr || !parent.place || parent.place->size() >= kDepthMax) return;
   size_t queued = 0;
   for (; parent.next_to_ask < parent.listing.entry_count() && parent.below.size() < asked_max; ++parent.next_to_ask) {
-    if (asked_count_->load() >= kAskedMax) break;
+    if (asked_count_->load() >= asked_max_) break;
     const io::DirectoryEntry entry = parent.listing.entry(parent.next_to_ask);
     if (entry.kind != io::EntryKind::kDirectory || (!include_hidden_ && entry.name.front() == '.')) continue;
     auto asked = std::make_shared<Asked>(asked_count_, parent, parent.next_to_ask);

@@ -4,7 +4,8 @@
 // order in which lists arrive changes nothing: the walk takes each when it is there. What was not read ahead, or could
 // not be, the walk reads itself, and only it reports errors.
 //
-// Bounded: a few hundred directories at a time, of at most a thousand entries each (30 MB at the most).
+// Bounded: at most 256 directories at a time and an eighth of the descriptors that the process may have, lists of at
+// most 160 KiB (40 MiB in all), and nothing below a depth of 128, which few trees have.
 #pragma once
 
 #include <atomic>
@@ -34,10 +35,14 @@ struct ListedDirectory {
 
   std::shared_ptr<const io::File> directory;
   io::DirectoryListing listing;
-  std::vector<uint32_t> place;  // entry indexes from the walk's start: the order of the walk
+  // Entry indexes from the walk's start: the order of the walk. None so deep that nothing is read ahead.
+  std::optional<std::vector<uint32_t>> place = std::vector<uint32_t>();
   std::deque<Below> below;      // in order; asked for and not taken yet
   size_t next_to_ask = 0;       // entries before it were looked at
 };
+
+// The place of an entry of `parent`.
+std::optional<std::vector<uint32_t>> place_below(const ListedDirectory& parent, size_t entry_index);
 
 // Thread-compatible: one walk uses it.
 class ListingAhead {
@@ -71,6 +76,7 @@ class ListingAhead {
   std::condition_variable list_is_there_;
   // By place: what the walk needs first, first. Gone are those whose parent the walk has left.
   std::map<std::vector<uint32_t>, std::weak_ptr<Asked>> queue_;
+  const size_t asked_max_;
   const std::shared_ptr<std::atomic<size_t>> asked_count_;  // not taken yet, in whatever state
   bool is_ahead_ = false;
   bool is_over_ = false;

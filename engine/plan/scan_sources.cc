@@ -121,10 +121,7 @@ class Walker {
 
   // Beneath the parent where that is open, else from the source's directory.
   Status open_level(Level& level) {
-    if (!levels_.empty()) {
-      level.listed.place = levels_.back().listed.place;
-      level.listed.place.push_back(static_cast<uint32_t>(levels_.back().next_entry - 1));
-    }
+    if (!levels_.empty()) level.listed.place = place_below(levels_.back().listed, levels_.back().next_entry - 1);
     const bool parent_open = !levels_.empty() && levels_.back().listed.directory != nullptr;
     const io::File& base = parent_open ? *levels_.back().listed.directory : sources_.directory(source_);
     const size_t skip_bytes = parent_open ? levels_.back().source_bytes : 0;
