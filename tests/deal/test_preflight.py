@@ -298,22 +298,53 @@ class Books(deal_case.Case):
         self.track()
         self.assertEqual(self.attempts(), {(self.piece, "t01000"): ("accepted", "active")})
 
-    def test_lost_events_do_not_outweigh_a_provider_that_has_the_piece(self):
-        """Of an unverified deal by mk20 there is an event alone: without it nobody can say that there is no deal."""
-        self.write_policy(copies=1, only=(1002,))
-        self.deal("plan", "--record")
-        self.propose()
-        self.live_through()
+    def check_lost_events(self, number):
+        """Without events nobody can say that there is no deal, while its provider says that it has it."""
         events, self.chain.events = self.chain.events, []
         self.chain.advance(deal_case.START_DELAY + fake_chain.FINALITY)
         for _ in range(3):
             self.chain.advance(10)
             self.track()
-        self.assertEqual(self.attempts(), {(self.piece, "t01002"): ("accepted", "lost")})
+        self.assertEqual(self.attempts(), {(self.piece, f"t0{number}"): ("accepted", "lost")})
         self.assertEqual(self.deal_json("plan")["placements"], [])
         self.chain.events = events
         self.track()
-        self.assertEqual(self.attempts(), {(self.piece, "t01002"): ("accepted", "active")})
+        self.assertEqual(self.attempts(), {(self.piece, f"t0{number}"): ("accepted", "active")})
+
+    def one_deal_with(self, number):
+        """A deal that is active on chain, and of which nobody here has heard yet."""
+        self.write_policy(copies=1, only=(number,))
+        self.deal("plan", "--record")
+        self.propose()
+        self.live_through()
+        deal, = self.providers[number].deals.values()
+        return deal
+
+    def test_lost_events_of_an_unverified_deal(self):
+        """Of one by mk20 there is an event alone."""
+        self.one_deal_with(1002)
+        self.check_lost_events(1002)
+
+    def test_lost_events_of_a_deal_in_the_market(self):
+        """The provider says "Sealed", and under which number only where it knows."""
+        deal = self.one_deal_with(1000)
+        deal.deal_id, deal.publish_cid = 0, ""
+        self.check_lost_events(1000)
+
+    def test_a_node_that_does_not_say_what_a_message_published(self):
+        deal = self.one_deal_with(1000)
+        deal.deal_id = 0
+        events, self.chain.events = self.chain.events, []
+        self.chain.unanswered = {"ChainGetMessage"}
+        self.chain.advance(deal_case.START_DELAY + fake_chain.FINALITY)
+        for _ in range(3):
+            self.chain.advance(10)
+            self.assertEqual(self.track(code=69)["unanswered"], 1)
+        self.assertEqual(self.attempts(), {(self.piece, "t01000"): ("accepted", "accepted")})
+        # The events tell all the same.
+        self.chain.events = events
+        self.track()
+        self.assertEqual(self.attempts(), {(self.piece, "t01000"): ("accepted", "active")})
 
     def test_a_renewal_that_is_refused_goes_elsewhere(self):
         self.write_policy(copies=1, only=(1000, 1001))
