@@ -8,6 +8,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import unittest.mock
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -183,6 +184,29 @@ class Preflight(deal_case.Case):
         self.chain.multiaddresses[1000] = [base64.b64encode(b"\x04" + host + b"\x06" + port + b"\xe0\x03").decode()
                                            for host in (bytes((192, 0, 2, 1)), bytes((127, 0, 0, 1)))]
         self.propose()
+        self.check_one_deal_each(1)
+
+    def test_this_machine_is_no_address_on_chain(self):
+        """But on a devnet: else a stranger would choose whom it speaks to here. What the policy says goes."""
+        network = {"genesis_s": 1_667_326_380, "name": "calibnet", "node": "calibrationnet"}
+        self.chain.network_name = network["node"]
+        patch = unittest.mock.patch.object(fake_chain, "GENESIS_S", network["genesis_s"])
+        patch.start()
+        self.addCleanup(patch.stop)
+        self.write_policy(copies=1, only=(1000,))
+        with_url = self.policy.read_text().replace('network = "devnet"', f'network = "{network["name"]}"')
+        with_url = with_url.replace(f"genesis_s = {network['genesis_s']}\n", "")
+        url = self.providers[1000].url
+        port = int(url.rpartition(":")[2]).to_bytes(2, "big")
+        self.chain.multiaddresses[1000] = [base64.b64encode(b"\x04\x7f\0\0\1\x06" + port + b"\xe0\x03").decode()]
+        self.policy.write_text(with_url.replace(f'url = "{url}"\n', ""))
+        self.deal("plan", "--record")
+        send = ("propose", "--live", "--network", network["name"])
+        outcome, = self.deal_json(*send, code=78)["outcomes"]
+        self.assertIn("names no address for HTTPS on chain", outcome["reason"])
+        self.assertEqual(self.providers[1000].requests, [])
+        self.policy.write_text(with_url)
+        self.deal_json(*send)
         self.check_one_deal_each(1)
 
     def test_the_key_is_nowhere(self):
