@@ -128,6 +128,12 @@ class Preflight(deal_case.Case):
         os.chmod(token, 0o644)
         self.assertIn(b"can be read by others", self.propose(code=77).err)
         os.chmod(token, 0o600)
+        for mode in (0o640, 0o604):
+            os.chmod(self.catalogue, mode)
+            said = self.propose(code=77).err
+            self.assertIn(b"nothing was signed: chmod 600 it", said)
+            self.assertEqual((self.exported(), self.provider_deals()), ([], []))
+        os.chmod(self.catalogue, 0o600)
         finished = self.propose()
         for _, deal in self.provider_deals():
             if deal.protocol == "mk20":
@@ -146,7 +152,7 @@ class Preflight(deal_case.Case):
         token, tokens = self.temp / "acme.token", self.temp / "tokens"
         token.write_text("s3cret-word-of-acme")
         tokens.write_text("acme s3cret-word-of-acme\n")
-        for path in (token, tokens):
+        for path in (token, tokens, self.catalogue):
             os.chmod(path, 0o600)
         server = subprocess.Popen([harness.BINARY, "serve", "--dir", self.temp / "out", "--listen", "127.0.0.1:0",
                                    "--tokens", tokens], stdout=subprocess.PIPE)
