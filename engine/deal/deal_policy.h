@@ -1,7 +1,7 @@
 // A policy: how many copies of each piece are wanted, with whom, at what price, for how long. A TOML file.
 //
 //   name = "sites"                    of the campaign: its caps hold over all policies of that name, and they alone
-//                                     send and settle its deals
+//                                     send, upload and settle its deals
 //   network = "calibnet"              mainnet, calibnet or devnet
 //   client = "t1..."                  the wallet that proposes
 //   copies = 3                        with as many different providers,

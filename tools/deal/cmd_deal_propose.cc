@@ -88,8 +88,8 @@ Status resume_all(LiveRun& run, DealProposer& proposer, std::vector<ProposeOutco
                    run.session().book().open_attempts(run.session().network()));
   for (const engine::OpenAttempt& left : open) {
     if (!engine::may_send(left.attempt.state)) continue;
-    PIECEWORK_ASSIGN(const std::string campaign, run.session().book().campaign_of(left.intent.policy_id));
-    if (campaign != run.session().policy().name) continue;
+    PIECEWORK_ASSIGN(const bool is_ours, run.session().is_of_campaign(left.intent));
+    if (!is_ours) continue;
     PIECEWORK_TRY(check_stop());
     PIECEWORK_ASSIGN(ProposeOutcome outcome, proposer.resume(left));
     outcomes.push_back(std::move(outcome));
