@@ -124,8 +124,8 @@ struct StatusClaim {
 struct PieceBytes {
   uint64_t payload_bytes = 0;
   std::function<Status(MutableByteSpan target, uint64_t offset_bytes)> read;
-  // Called with the payload bytes that the provider has so far. May be empty.
-  std::function<void(uint64_t done_bytes)> on_progress;
+  // Called with the payload bytes that the provider has so far; what it fails with ends the upload. May be empty.
+  std::function<Status(uint64_t done_bytes)> on_progress;
 };
 
 enum class DataVerdict : uint8_t {
@@ -138,7 +138,8 @@ struct DataOutcome {
   DataVerdict verdict = DataVerdict::kIncomplete;
   std::string reason;
   uint64_t sent_bytes = 0;  // in this call
-  bool is_busy = false;
+  bool is_silent = false;   // no answer came
+  bool is_busy = false;     // the provider asks for patience (429, 503)
   int64_t retry_after_s = 0;
 };
 
@@ -159,7 +160,8 @@ class DealAdapter {
 
   virtual StatusClaim status(const PreparedDeal& deal) = 0;
 
-  // Errors: kUnsupported (config) where the protocol has no upload; those of `piece.read`. All else is in the outcome.
+  // Errors: kUnsupported (config) where the protocol has no upload; those of `piece.read` and `piece.on_progress`. All
+  // else is in the outcome.
   virtual Result<DataOutcome> send_data(const PreparedDeal& deal, const PieceBytes& piece) = 0;
 };
 

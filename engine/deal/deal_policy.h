@@ -1,7 +1,7 @@
 // A policy: how many copies of each piece are wanted, with whom, at what price, for how long. A TOML file.
 //
 //   name = "sites"                    of the campaign: its caps hold over all policies of that name, and they alone
-//                                     send and settle its deals
+//                                     send, upload and settle its deals
 //   network = "calibnet"              mainnet, calibnet or devnet
 //   client = "t1..."                  the wallet that proposes
 //   copies = 3                        with as many different providers,
@@ -44,7 +44,7 @@
 //   transfer = "pull"                 optional: pull (from piece_url), push (`deal send-data`, mk20 alone) or offline;
 //                                     pull where there is a piece_url, else offline
 //   piece_token_file = "acme.token"   optional, mode 0600: what it shows to `piecework serve --tokens`; the provider
-//                                     gets it with the deal
+//                                     gets it with the deal, and the catalogue, which has to be of mode 0600, keeps it
 //
 // Whoever writes the file is trusted with money, the file itself is not trusted to be well-formed: its size and nesting
 // are bounded, every key has to be known.

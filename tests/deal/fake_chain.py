@@ -81,6 +81,7 @@ class FakeChain:
         self.owners = {}       # provider id -> owner's actor id, where it is not its own
         self.collateral_min = 0
         self.sector_bytes = 32 << 30
+        self.unanswered = set()  # methods, without "Filecoin.", that nodes do not answer
         self.lock = threading.RLock()
 
     def now(self):
@@ -207,6 +208,8 @@ class Node:
         handler = getattr(self, "_" + re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(), None)
         if handler is None or (self.is_gateway and name in ("StateMinerFaults", "GetActorEventsRaw")):
             raise ValueError(f"method '{method}' not found")
+        if name in self.chain.unanswered:
+            raise ValueError("context deadline exceeded")
         return handler(*parameters)
 
     def _chain_head(self):

@@ -8,6 +8,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import unittest.mock
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -96,9 +97,13 @@ class Preflight(deal_case.Case):
     def test_one_owner_under_two_names(self):
         self.plan(1000, 1001, copies=2, owners=2)
         self.chain.owners = {1000: 900, 1001: 900}
-        outcomes = self.propose(code=78).json()["outcomes"]
-        self.assertTrue(all("owner of" in row["reason"] for row in outcomes), outcomes)
-        self.assertEqual(self.provider_deals(), [])
+        # Planned are both; the first is made, and keeps the second from being made, in every run.
+        first, second = self.propose(code=78).json()["outcomes"]
+        self.assertEqual((first["attempt"], second["attempt"]), ("accepted", "planned"))
+        self.assertIn(f"the owner of {first['provider']}", second["reason"])
+        again, = self.propose(code=78).json()["outcomes"]
+        self.assertEqual(again, second)
+        self.check_one_deal_each(1)
         self.chain.owners = {}
         self.propose()
         self.check_one_deal_each(2)
@@ -123,6 +128,12 @@ class Preflight(deal_case.Case):
         os.chmod(token, 0o644)
         self.assertIn(b"can be read by others", self.propose(code=77).err)
         os.chmod(token, 0o600)
+        for mode in (0o640, 0o604):
+            os.chmod(self.catalogue, mode)
+            said = self.propose(code=77).err
+            self.assertIn(b"nothing was signed: chmod 600 it", said)
+            self.assertEqual((self.exported(), self.provider_deals()), ([], []))
+        os.chmod(self.catalogue, 0o600)
         finished = self.propose()
         for _, deal in self.provider_deals():
             if deal.protocol == "mk20":
@@ -141,7 +152,7 @@ class Preflight(deal_case.Case):
         token, tokens = self.temp / "acme.token", self.temp / "tokens"
         token.write_text("s3cret-word-of-acme")
         tokens.write_text("acme s3cret-word-of-acme\n")
-        for path in (token, tokens):
+        for path in (token, tokens, self.catalogue):
             os.chmod(path, 0o600)
         server = subprocess.Popen([harness.BINARY, "serve", "--dir", self.temp / "out", "--listen", "127.0.0.1:0",
                                    "--tokens", tokens], stdout=subprocess.PIPE)
@@ -179,6 +190,29 @@ class Preflight(deal_case.Case):
         self.chain.multiaddresses[1000] = [base64.b64encode(b"\x04" + host + b"\x06" + port + b"\xe0\x03").decode()
                                            for host in (bytes((192, 0, 2, 1)), bytes((127, 0, 0, 1)))]
         self.propose()
+        self.check_one_deal_each(1)
+
+    def test_this_machine_is_no_address_on_chain(self):
+        """But on a devnet: else a stranger would choose whom it speaks to here. What the policy says goes."""
+        network = {"genesis_s": 1_667_326_380, "name": "calibnet", "node": "calibrationnet"}
+        self.chain.network_name = network["node"]
+        patch = unittest.mock.patch.object(fake_chain, "GENESIS_S", network["genesis_s"])
+        patch.start()
+        self.addCleanup(patch.stop)
+        self.write_policy(copies=1, only=(1000,))
+        with_url = self.policy.read_text().replace('network = "devnet"', f'network = "{network["name"]}"')
+        with_url = with_url.replace(f"genesis_s = {network['genesis_s']}\n", "")
+        url = self.providers[1000].url
+        port = int(url.rpartition(":")[2]).to_bytes(2, "big")
+        self.chain.multiaddresses[1000] = [base64.b64encode(b"\x04\x7f\0\0\1\x06" + port + b"\xe0\x03").decode()]
+        self.policy.write_text(with_url.replace(f'url = "{url}"\n', ""))
+        self.deal("plan", "--record")
+        send = ("propose", "--live", "--network", network["name"])
+        outcome, = self.deal_json(*send, code=78)["outcomes"]
+        self.assertIn("names no address for HTTPS on chain", outcome["reason"])
+        self.assertEqual(self.providers[1000].requests, [])
+        self.policy.write_text(with_url)
+        self.deal_json(*send)
         self.check_one_deal_each(1)
 
     def test_the_key_is_nowhere(self):
@@ -298,22 +332,53 @@ class Books(deal_case.Case):
         self.track()
         self.assertEqual(self.attempts(), {(self.piece, "t01000"): ("accepted", "active")})
 
-    def test_lost_events_do_not_outweigh_a_provider_that_has_the_piece(self):
-        """Of an unverified deal by mk20 there is an event alone: without it nobody can say that there is no deal."""
-        self.write_policy(copies=1, only=(1002,))
-        self.deal("plan", "--record")
-        self.propose()
-        self.live_through()
+    def check_lost_events(self, number):
+        """Without events nobody can say that there is no deal, while its provider says that it has it."""
         events, self.chain.events = self.chain.events, []
         self.chain.advance(deal_case.START_DELAY + fake_chain.FINALITY)
         for _ in range(3):
             self.chain.advance(10)
             self.track()
-        self.assertEqual(self.attempts(), {(self.piece, "t01002"): ("accepted", "lost")})
+        self.assertEqual(self.attempts(), {(self.piece, f"t0{number}"): ("accepted", "lost")})
         self.assertEqual(self.deal_json("plan")["placements"], [])
         self.chain.events = events
         self.track()
-        self.assertEqual(self.attempts(), {(self.piece, "t01002"): ("accepted", "active")})
+        self.assertEqual(self.attempts(), {(self.piece, f"t0{number}"): ("accepted", "active")})
+
+    def one_deal_with(self, number):
+        """A deal that is active on chain, and of which nobody here has heard yet."""
+        self.write_policy(copies=1, only=(number,))
+        self.deal("plan", "--record")
+        self.propose()
+        self.live_through()
+        deal, = self.providers[number].deals.values()
+        return deal
+
+    def test_lost_events_of_an_unverified_deal(self):
+        """Of one by mk20 there is an event alone."""
+        self.one_deal_with(1002)
+        self.check_lost_events(1002)
+
+    def test_lost_events_of_a_deal_in_the_market(self):
+        """The provider says "Sealed", and under which number only where it knows."""
+        deal = self.one_deal_with(1000)
+        deal.deal_id, deal.publish_cid = 0, ""
+        self.check_lost_events(1000)
+
+    def test_a_node_that_does_not_say_what_a_message_published(self):
+        deal = self.one_deal_with(1000)
+        deal.deal_id = 0
+        events, self.chain.events = self.chain.events, []
+        self.chain.unanswered = {"ChainGetMessage"}
+        self.chain.advance(deal_case.START_DELAY + fake_chain.FINALITY)
+        for _ in range(3):
+            self.chain.advance(10)
+            self.assertEqual(self.track(code=69)["unanswered"], 1)
+        self.assertEqual(self.attempts(), {(self.piece, "t01000"): ("accepted", "accepted")})
+        # The events tell all the same.
+        self.chain.events = events
+        self.track()
+        self.assertEqual(self.attempts(), {(self.piece, "t01000"): ("accepted", "active")})
 
     def test_a_renewal_that_is_refused_goes_elsewhere(self):
         self.write_policy(copies=1, only=(1000, 1001))

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """Uploads to providers by mk20: whole, cut off, repeated, and never other bytes than the piece's."""
+import contextlib
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -72,12 +74,66 @@ class SendData(deal_case.Case):
                             ("reset_after", "PUT /market/mk20/uploads"),
                             ("503_after", "POST /market/mk20/uploads/finalize")):
             for provider in self.providers.values():
-                provider.inject(kind, match, count=2)
+                provider.inject(kind, match)
             self.assertIn(self.outcomes(code=None)[0], ("incomplete", "sent"), (kind, match))
         self.outcomes()
         self.check_arrived(6)
         for _, deal in self.provider_deals():
             self.assertEqual(deal.stage, "processing")
+
+    def test_a_silent_provider_is_left_alone(self):
+        """It is waited for once, and not again for each of its pieces."""
+        self.propose()
+        silent = self.providers[1002]
+        for match in ("GET /market/mk20/status", "GET /market/mk20/uploads"):
+            silent.inject("reset", match, count=99)
+            before = len(silent.requests)
+            outcomes = {(row["provider"], row["outcome"]) for row in self.send(code=69)}
+            self.assertIn(("t01002", "incomplete"), outcomes)
+            self.assertNotIn("incomplete", {outcome for provider, outcome in outcomes if provider != "t01002"})
+            asked = {path for method, path, _ in silent.requests[before:] if f"{method} {path}".startswith(match)}
+            self.assertEqual(len(asked), 1, asked)
+            silent.faults.clear()
+        self.assertEqual(self.outcomes(), ["sent"] * 3 + ["there"] * 3)
+
+    def test_another_campaigns_deals_are_its_own_to_upload(self):
+        self.propose()
+        mine = self.policy.read_text()
+        self.policy.write_text(mine.replace('name = "sites"', 'name = "films"'))
+        self.assertEqual(self.send(), [])
+        self.check_arrived(0)
+        self.policy.write_text(mine)
+        self.assertEqual(self.outcomes(), ["sent"] * 6)
+
+    def steal_lease_at(self, wanted):
+        """Another process takes over the deals while a provider answers such a request."""
+        def answer(provider, handle):
+            def steal(method, path, headers, body):
+                if f"{method} {path}".startswith(wanted):
+                    self.execute("UPDATE leases SET holder='another'")
+                return handle(method, path, headers, body)
+            provider.handle = steal
+            self.addCleanup(setattr, provider, "handle", handle)
+        for provider in self.providers.values():
+            answer(provider, type(provider).handle.__get__(provider))
+
+    def execute(self, statement):
+        with contextlib.closing(sqlite3.connect(self.catalogue)) as book, book:
+            book.execute(statement)
+
+    def test_a_lost_lease_ends_the_upload(self):
+        """Before the first byte where it is lost by then, and else after the chunk that is under way."""
+        self.propose()
+        self.track()  # so that nothing is news, and nothing is stored before the upload
+        for wanted, never in (("GET /market/mk20/status", "/market/mk20/uploads"),
+                              ("PUT /market/mk20/uploads", "/market/mk20/uploads/finalize")):
+            self.steal_lease_at(wanted)
+            self.assertEqual(self.send(code=75), [])
+            asked = [path for provider in self.providers.values() for _, path, _ in provider.requests]
+            self.assertFalse([path for path in asked if path.startswith(never)])
+            self.execute("DELETE FROM leases")
+        self.steal_lease_at("nothing")
+        self.assertEqual(self.outcomes(), ["sent"] * 6)
 
     def test_killed_before_and_after(self):
         self.propose()

@@ -1,6 +1,8 @@
 // `piecework deal propose|reconcile`: recorded intents go to their providers; what an earlier run left is settled.
 #include <fmt/format.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 #include <string>
@@ -86,8 +88,8 @@ Status resume_all(LiveRun& run, DealProposer& proposer, std::vector<ProposeOutco
                    run.session().book().open_attempts(run.session().network()));
   for (const engine::OpenAttempt& left : open) {
     if (!engine::may_send(left.attempt.state)) continue;
-    PIECEWORK_ASSIGN(const std::string campaign, run.session().book().campaign_of(left.intent.policy_id));
-    if (campaign != run.session().policy().name) continue;
+    PIECEWORK_ASSIGN(const bool is_ours, run.session().is_of_campaign(left.intent));
+    if (!is_ours) continue;
     PIECEWORK_TRY(check_stop());
     PIECEWORK_ASSIGN(ProposeOutcome outcome, proposer.resume(left));
     outcomes.push_back(std::move(outcome));
@@ -103,11 +105,29 @@ Status check_clock(const ChainChoice& chain) {
                           printable(chain.point().endpoint), chain.point().head_epoch));
 }
 
+// The tokens that providers show to `piecework serve` are in the bytes that are signed, and the catalogue keeps those:
+// whoever may read it has the tokens. SQLite gives its log the catalogue's mode when it makes it, and not later.
+Status check_catalogue_is_private(const std::string& path, const engine::DealPolicy& policy) {
+  const bool has_tokens = std::ranges::any_of(
+      policy.providers, [](const engine::PolicyProvider& provider) { return !provider.piece_token_file.empty(); });
+  if (!has_tokens) return {};
+  for (const std::string& file : {path, path + "-wal"}) {
+    struct stat status {};
+    if (::stat(file.c_str(), &status) != 0 || (status.st_mode & 077) == 0) continue;
+    return fail(ErrorCode::kPermission, ErrorSide::kConfig,
+                fmt::format("the catalogue's file '{}' can be read by others (mode {:04o}), and would hold the tokens "
+                            "that the policy's piece_token_file names; nothing was signed: chmod 600 it",
+                            printable(file), status.st_mode & 07777));
+  }
+  return {};
+}
+
 Result<int> run_live(const ProposeFlags& flags, bool with_new) {
   PIECEWORK_ASSIGN(const NamedPolicy named, read_policy_file(flags.policy_path));
   PIECEWORK_TRY(check_network(flags, named.policy));
   PIECEWORK_ASSIGN(const std::unique_ptr<LiveRun> run, LiveRun::start(flags, flags.out_path));
   PIECEWORK_TRY(check_clock(run->chain()));
+  PIECEWORK_TRY(check_catalogue_is_private(flags.catalogue_path, named.policy));
   DealProposer proposer(run->session(), run->chain(), run->parties(), run->tracker());
   PIECEWORK_TRY(use_allocations(flags.allocations, proposer));
   PIECEWORK_TRY(proposer.begin());

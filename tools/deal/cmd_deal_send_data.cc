@@ -40,17 +40,24 @@ class Uploader {
   Uploader(const SendFlags& flags, LiveRun& run, engine::PieceShelf& shelf, io::Backend& backend)
       : flags_(flags), run_(run), shelf_(shelf), backend_(backend) {}
 
-  // Errors end the run: those of the book. What is wrong with one piece's bytes is in the outcome.
+  // Errors end the run: those of the book, a lost lease among them. What is wrong with one piece's bytes is in the
+  // outcome.
   Result<Upload> upload(const engine::OpenAttempt& open, const engine::CataloguePiece& piece) {
     Upload result{piece.cid_v1, open.intent.provider, open.attempt.prepared.client_key, "incomplete", "", 0};
+    if (paused_.contains(open.intent.provider)) {
+      result.reason = kProviderIsPaused;
+      return result;
+    }
     const Result<engine::DealAdapter*> adapter = run_.parties().adapter_of(open.intent.provider);
     if (!adapter) {
       result.reason = adapter.error().message;
       return result;
     }
-    PIECEWORK_TRY(run_.session().book().keep_lease(deal_now_s()));
+    PIECEWORK_TRY(keep_lease());
     const engine::StatusClaim claim = (*adapter)->status(open.attempt.prepared);
     PIECEWORK_TRY(run_.tracker().take_claim(open, claim, open.intent.provider));
+    const bool is_silent = claim.view == engine::ProviderView::kNoAnswer && claim.http_status == 0;
+    if (is_silent) paused_.insert(open.intent.provider);
     if (claim.view != engine::ProviderView::kHasDeal) {
       result.outcome = claim.view == engine::ProviderView::kFailed ? "rejected" : "incomplete";
       result.reason = claim.message.empty() ? "the provider does not say that it has the deal" : claim.message;
@@ -82,11 +89,16 @@ class Uploader {
   }
 
  private:
+  Status keep_lease() { return run_.session().book().keep_lease(deal_now_s()); }
+
   Result<engine::DataOutcome> send(engine::DealAdapter& adapter, const engine::OpenAttempt& open,
                                    const engine::ShelvedPiece& shelved) {
-    PIECEWORK_ASSIGN(engine::PieceBytes bytes, open_piece_bytes(shelved, backend_, flags_.scratch, &stop_requested()));
-    // One that is lost is noticed when the outcome is stored.
-    bytes.on_progress = [this](uint64_t) { static_cast<void>(run_.session().book().keep_lease(deal_now_s())); };
+    // Whoever took over the lease may be uploading the same piece: nothing more is sent without it.
+    const auto keep = [this] { return keep_lease(); };
+    PIECEWORK_ASSIGN(engine::PieceBytes bytes,
+                     open_piece_bytes(shelved, backend_, flags_.scratch, &stop_requested(), keep));
+    PIECEWORK_TRY(keep_lease());
+    bytes.on_progress = [this](uint64_t) { return keep_lease(); };
     kill_point("deal.before_data");
     PIECEWORK_ASSIGN(engine::DataOutcome sent, adapter.send_data(open.attempt.prepared, bytes));
     kill_point("deal.after_data");
@@ -94,6 +106,7 @@ class Uploader {
   }
 
   Status note(const engine::OpenAttempt& open, const engine::DataOutcome& sent, Upload& result) {
+    if (sent.is_silent || sent.is_busy) paused_.insert(open.intent.provider);
     result.sent_bytes = sent.sent_bytes;
     result.reason = sent.reason;
     if (sent.retry_after_s > 0) result.reason += fmt::format(" (it asks for patience of {} s)", sent.retry_after_s);
@@ -114,6 +127,7 @@ class Uploader {
   LiveRun& run_;
   engine::PieceShelf& shelf_;
   io::Backend& backend_;
+  std::set<std::string> paused_;  // providers that were silent or busy in this run
 };
 
 // Whether an attempt is one whose piece this policy's client has to upload, and nobody has seen on chain.
@@ -170,6 +184,8 @@ Status upload_all(const SendFlags& flags, LiveRun& run, Uploader& uploader, std:
                    run.session().book().open_attempts(run.session().network()));
   for (const engine::OpenAttempt& attempt : open) {
     if (!awaits_upload(attempt, run.parties())) continue;
+    PIECEWORK_ASSIGN(const bool is_ours, run.session().is_of_campaign(attempt.intent));
+    if (!is_ours) continue;
     if (!wanted.empty() && !wanted.contains(attempt.intent.piece_id)) continue;
     PIECEWORK_ASSIGN(const engine::CataloguePiece piece, run.session().reader().piece(attempt.intent.piece_id));
     if (stop_requested()) return fail(ErrorCode::kCancelled, ErrorSide::kInternal, "stopped: run again, it goes on");

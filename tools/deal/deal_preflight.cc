@@ -56,7 +56,8 @@ Result<ChainAnswer<engine::MinerInfo>> DealPreflight::miner_info(const std::stri
 }
 
 // Another provider with a copy of the piece, which has the same owner on chain and by the policy another; or "". Owners
-// of the policy are what somebody wrote down; the same key on chain is the same owner whatever was written.
+// of the policy are what somebody wrote down; the same key on chain is the same owner whatever was written. A copy that
+// is only planned is none yet: two of them would keep each other from being made.
 Result<std::string> DealPreflight::other_name_of_owner(const engine::IntentRow& intent,
                                                        const engine::MinerInfo& miner) {
   const engine::DealPolicy& policy = session_.policy();
@@ -65,6 +66,7 @@ Result<std::string> DealPreflight::other_name_of_owner(const engine::IntentRow& 
   PIECEWORK_ASSIGN(const std::vector<engine::CopyView> copies,
                    session_.book().copies(intent.piece_id, intent.network));
   for (const engine::CopyView& copy : copies) {
+    if (copy.attempt == engine::AttemptState::kPlanned && copy.state == engine::DealState::kNone) continue;
     const engine::PolicyProvider* const other = policy.find_provider(copy.provider);
     if (other == nullptr || other == own || other->owner == own->owner || engine::is_dead(copy)) continue;
     PIECEWORK_ASSIGN(const ChainAnswer<engine::MinerInfo> info, miner_info(copy.provider));

@@ -17,8 +17,6 @@ using engine::Epoch;
 using engine::Observation;
 using engine::Verdict;
 
-constexpr std::string_view kPaused = "its provider did not answer before, and is left alone in this run";
-
 Verdict verdict_of(const engine::SubmitOutcome& outcome) {
   switch (outcome.verdict) {
     case engine::SubmitVerdict::kAccepted:
@@ -107,7 +105,7 @@ Result<engine::OpenAttempt> DealProposer::store(const engine::IntentRow& intent,
 Result<ProposeOutcome> DealProposer::propose(const engine::IntentRow& intent) {
   PIECEWORK_ASSIGN(ProposeOutcome outcome, outcome_of(intent));
   if (paused_.contains(intent.provider)) {
-    outcome.reason = kPaused;
+    outcome.reason = kProviderIsPaused;
     return outcome;
   }
   const engine::PolicyProvider* const provider = session_.policy().find_provider(intent.provider);
@@ -191,7 +189,7 @@ Result<ProposeOutcome> DealProposer::resume(const engine::OpenAttempt& left) {
     return outcome;
   }
   if (paused_.contains(open.intent.provider)) {
-    outcome.reason = kPaused;
+    outcome.reason = kProviderIsPaused;
     return outcome;
   }
   const Epoch lead = open.attempt.terms.start_epoch - chain_.point().head_epoch;

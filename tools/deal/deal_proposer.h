@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,10 @@
 #include "tools/deal/deal_tracker.h"
 
 namespace piecework::tools {
+
+// What is said of deals with a provider that was silent or busy before.
+inline constexpr std::string_view kProviderIsPaused =
+    "its provider did not answer before, and is left alone in this run";
 
 // What became of one attempt in this run, for the report.
 struct ProposeOutcome {

@@ -75,6 +75,11 @@ Status DealSession::begin() {
   return book_.note_wallet(policy().client, "", name_of(policy().signer.kind), policy().signer.reference);
 }
 
+Result<bool> DealSession::is_of_campaign(const engine::IntentRow& intent) {
+  PIECEWORK_ASSIGN(const std::string campaign, book_.campaign_of(intent.policy_id));
+  return campaign == policy().name;
+}
+
 // A lease that cannot be given back runs out by itself.
 DealSession::~DealSession() { static_cast<void>(book_.release_lease()); }
 

@@ -54,6 +54,8 @@ class DealSession {
   const std::string& network() const { return named_.policy.network.name; }
   uint64_t policy_id() const { return policy_id_; }
   engine::DealBook& book() { return book_; }
+  // Whether an intent is of this policy's campaign: of others nothing is sent, settled or uploaded.
+  Result<bool> is_of_campaign(const engine::IntentRow& intent);
   engine::CatalogueReader& reader() { return reader_; }
 
  private:

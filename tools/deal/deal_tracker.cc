@@ -137,38 +137,44 @@ const ChainAnswer<engine::MarketDeal>& DealTracker::market_deal(uint64_t deal_id
   return market_deals_.emplace(deal_id, chain_.node().market_deal(deal_id, chain_.finalized())).first->second;
 }
 
+DealTracker::ClaimedIds DealTracker::claimed_ids(const TrackedDeal& deal) {
+  ClaimedIds claimed;
+  if (deal.claimed.deal_id) claimed.ids.push_back(*deal.claimed.deal_id);
+  if (deal.claimed.publish_cid.empty() || deal.signed_cid.empty()) return claimed;
+  const Result<engine::Cid> message = engine::parse_cid(deal.claimed.publish_cid);
+  const Epoch lookback = chain_.finalized().epoch - deal.own.sent_epoch + 1;
+  if (!message || lookback <= 0) return claimed;
+  const ChainAnswer<uint64_t> id =
+      chain_.node().published_deal(*message, deal.signed_cid, lookback, chain_.finalized());
+  if (id.verdict == ChainVerdict::kFound) claimed.ids.push_back(id.value);
+  claimed.is_whole = id.verdict != ChainVerdict::kNoAnswer;
+  return claimed;
+}
+
 // Where its id is known, that decides. Else it is looked for where the provider says, and then among all that the
-// provider published since the proposal was made: only that can show that it is not there.
-std::optional<Observation> DealTracker::look_for_f05(const TrackedDeal& deal) {
+// provider published since the proposal was made: only that can show that it is not there, and only while the provider
+// does not say that it is. Nodes lose their index of events, and then list none: two such answers must not make a deal
+// dead that is paid for.
+Result<std::optional<Observation>> DealTracker::look_for_f05(const TrackedDeal& deal) {
   if (deal.facts.deal_id) return look_at_id(deal, *deal.facts.deal_id);
-  std::vector<uint64_t> candidates;
-  if (deal.claimed.deal_id) candidates.push_back(*deal.claimed.deal_id);
-  if (!deal.claimed.publish_cid.empty() && !deal.signed_cid.empty()) {
-    const Result<engine::Cid> message = engine::parse_cid(deal.claimed.publish_cid);
-    const Epoch lookback = chain_.finalized().epoch - deal.own.sent_epoch + 1;
-    if (message && lookback > 0) {
-      const ChainAnswer<uint64_t> id =
-          chain_.node().published_deal(*message, deal.signed_cid, lookback, chain_.finalized());
-      if (id.verdict == ChainVerdict::kFound) candidates.push_back(id.value);
-    }
-  }
+  const ClaimedIds claimed = claimed_ids(deal);
+  std::vector<uint64_t> candidates = claimed.ids;
   const Epoch last = std::min(chain_.finalized().epoch, deal.own.proposal.start_epoch);
   const std::optional<std::vector<uint64_t>>& events =
       chain_.published_by(deal.own.proposal.provider, deal.own.sent_epoch, last);
   if (events) candidates.insert(candidates.end(), events->begin(), events->end());
   for (const uint64_t id : candidates) {
-    const Result<bool> is_taken = session_.book().is_taken(session_.network(), id, deal.subject);
-    if (!is_taken || *is_taken) continue;
-    const std::optional<Observation> seen = look_at_id(deal, id);
-    if (!seen) return std::nullopt;
-    if (seen->is_ours) return seen;
+    PIECEWORK_ASSIGN(const bool is_taken, session_.book().is_taken(session_.network(), id, deal.subject));
+    if (is_taken) continue;
+    std::optional<Observation> seen = look_at_id(deal, id);
+    if (!seen || seen->is_ours) return seen;
   }
-  if (events) {
-    return observation(Verdict::kNotFound, "GetActorEventsRaw",
-                       fmt::format("not among the {} deals that its provider published in epochs {} to {}",
-                                   events->size(), deal.own.sent_epoch, last));
-  }
-  return observation(Verdict::kUnclear, "GetActorEventsRaw", "the node keeps no events of these epochs");
+  if (!claimed.is_whole) return std::nullopt;
+  if (!events) return observation(Verdict::kUnclear, "GetActorEventsRaw", "the node keeps no events of these epochs");
+  const std::string where = fmt::format("not among the {} deals that its provider published in epochs {} to {}",
+                                        events->size(), deal.own.sent_epoch, last);
+  if (!deal.is_claimed_alive) return observation(Verdict::kNotFound, "GetActorEventsRaw", where);
+  return observation(Verdict::kUnclear, "GetActorEventsRaw", where + ", and the provider says that it has it");
 }
 
 std::optional<Observation> DealTracker::look_for_claim(const TrackedDeal& deal) {
@@ -226,7 +232,7 @@ std::optional<Observation> DealTracker::look_for_sector(const TrackedDeal& deal)
 Result<std::optional<engine::DealView>> DealTracker::look(const TrackedDeal& deal) {
   std::optional<Observation> seen;
   if (deal.kind == engine::DealKind::kF05) {
-    seen = look_for_f05(deal);
+    PIECEWORK_ASSIGN(seen, look_for_f05(deal));
   } else if (deal.kind == engine::DealKind::kDdoVerified && deal.allocation_id) {
     seen = look_for_claim(deal);
   } else if (deal.kind == engine::DealKind::kDdo) {

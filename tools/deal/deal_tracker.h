@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "tools/deal/chain_choice.h"
 #include "tools/deal/deal_parties.h"
@@ -45,7 +46,13 @@ class DealTracker {
                                       const std::string& endpoint);
 
  private:
-  std::optional<engine::Observation> look_for_f05(const TrackedDeal& deal);
+  // Ids under which the deal is, as far as the provider's word leads to any.
+  struct ClaimedIds {
+    std::vector<uint64_t> ids;
+    bool is_whole = true;  // false: the node did not say what the provider's message published
+  };
+  ClaimedIds claimed_ids(const TrackedDeal& deal);
+  Result<std::optional<engine::Observation>> look_for_f05(const TrackedDeal& deal);
   std::optional<engine::Observation> look_at_id(const TrackedDeal& deal, uint64_t deal_id);
   const ChainAnswer<engine::MarketDeal>& market_deal(uint64_t deal_id);
   std::optional<engine::Observation> look_for_claim(const TrackedDeal& deal);

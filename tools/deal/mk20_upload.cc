@@ -28,6 +28,7 @@ int status_of(const io::HttpOutcome& http) { return http.reply ? http.reply->sta
 void give_up(engine::DataOutcome& outcome, std::string_view what, const io::HttpOutcome& http) {
   outcome.verdict = engine::DataVerdict::kIncomplete;
   const int status = status_of(http);
+  outcome.is_silent = !http.reply;
   outcome.is_busy = status == kTooManyRequests || status == kUnavailable;
   outcome.retry_after_s = http.reply ? http.reply->retry_after_s : 0;
   const std::string answer = http.reply ? fmt::format("HTTP {}: {}", status, as_text(http.reply->body)) : http.failure;
@@ -120,7 +121,8 @@ Result<Mk20Adapter::Step> Mk20Adapter::send_chunks(const engine::PreparedDeal& d
     }
     if (status_of(http) == kOk) outcome.sent_bytes += chunk.size();
     ++done_count;
-    if (piece.on_progress) piece.on_progress(std::min(done_count * chunk_bytes, piece.payload_bytes));
+    if (!piece.on_progress) continue;
+    PIECEWORK_TRY(piece.on_progress(std::min(done_count * chunk_bytes, piece.payload_bytes)));
   }
   return Step::kGoOn;
 }

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <exception>
+#include <future>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -13,6 +16,9 @@
 
 namespace piecework::tools {
 namespace {
+
+constexpr std::chrono::milliseconds kStopPoll{200};
+constexpr unsigned kPollsPerKeep = 150;  // half a minute
 
 // Ranges of a virtual piece. An upload asks for one after the other, so its cursor mostly stands where the next begins.
 class VirtualReader {
@@ -46,9 +52,32 @@ class VirtualReader {
   uint64_t next_bytes_ = 0;
 };
 
-Status check_car(const io::File& car, const engine::Receipt& receipt, const std::atomic<bool>* stop) {
-  const engine::CommpOptions options{.thread_count = std::max(1U, std::thread::hardware_concurrency()), .stop = stop};
-  PIECEWORK_ASSIGN(const engine::Commp found, engine::commp_of_descriptor(car.fd(), car.path(), options));
+// commP of `car`, by a thread of its own, so that this one can keep what must not run out meanwhile.
+Result<engine::Commp> commp_while_kept(const io::File& car, const std::atomic<bool>* stop,
+                                       const std::function<Status()>& keep) {
+  std::atomic<bool> is_over{false};
+  const engine::CommpOptions options{.thread_count = std::max(1U, std::thread::hardware_concurrency()),
+                                     .stop = &is_over};
+  std::future<Result<engine::Commp>> work;
+  try {
+    work = std::async(std::launch::async,
+                      [&car, &options] { return engine::commp_of_descriptor(car.fd(), car.path(), options); });
+  } catch (const std::exception& thrown) {
+    return fail(ErrorCode::kResourceExhausted, ErrorSide::kInternal, std::string("commP: ") + thrown.what());
+  }
+  Status kept;
+  for (unsigned polls = 1; work.wait_for(kStopPoll) != std::future_status::ready; ++polls) {
+    if (kept && polls % kPollsPerKeep == 0) kept = keep();
+    if (!kept || (stop != nullptr && stop->load())) is_over = true;
+  }
+  Result<engine::Commp> found = work.get();
+  if (!kept) return tl::unexpected<Error>(kept.error());
+  return found;
+}
+
+Status check_car(const io::File& car, const engine::Receipt& receipt, const std::atomic<bool>* stop,
+                 const std::function<Status()>& keep) {
+  PIECEWORK_ASSIGN(const engine::Commp found, commp_while_kept(car, stop, keep));
   PIECEWORK_ASSIGN(const engine::PieceCid expected, engine::parse_piece_cid(receipt.piece_cid_v2));
   if (found.root == expected.root) return {};
   return fail(ErrorCode::kCorrupt, ErrorSide::kSource,
@@ -59,10 +88,11 @@ Status check_car(const io::File& car, const engine::Receipt& receipt, const std:
 }  // namespace
 
 Result<engine::PieceBytes> open_piece_bytes(const engine::ShelvedPiece& piece, io::Backend& backend,
-                                            const std::string& scratch_path, const std::atomic<bool>* stop) {
+                                            const std::string& scratch_path, const std::atomic<bool>* stop,
+                                            const std::function<Status()>& keep) {
   engine::PieceBytes bytes{.payload_bytes = piece.receipt.payload_bytes, .read = {}, .on_progress = {}};
   if (std::optional<io::File> car = engine::open_stored_car(piece)) {
-    PIECEWORK_TRY(check_car(*car, piece.receipt, stop));
+    PIECEWORK_TRY(check_car(*car, piece.receipt, stop, keep));
     bytes.read = [file = std::make_shared<io::File>(std::move(*car))](MutableByteSpan target,
                                                                       uint64_t offset_bytes) -> Status {
       PIECEWORK_ASSIGN(const size_t count, file->read_full(target, offset_bytes));

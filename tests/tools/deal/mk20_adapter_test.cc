@@ -219,7 +219,10 @@ TEST_F(Mk20Upload, ArrivesWhole) {
   const PreparedDeal deal = taken(market);
   std::vector<uint64_t> progress;
   engine::PieceBytes piece = piece_of(payload_);
-  piece.on_progress = [&progress](uint64_t done_bytes) { progress.push_back(done_bytes); };
+  piece.on_progress = [&progress](uint64_t done_bytes) -> Status {
+    progress.push_back(done_bytes);
+    return {};
+  };
   const engine::DataOutcome outcome = market.adapter.send_data(deal, piece).value();
   EXPECT_EQ(outcome.verdict, DataVerdict::kDone) << outcome.reason;
   EXPECT_EQ(outcome.sent_bytes, kPayloadBytes);
@@ -297,6 +300,19 @@ TEST_F(Mk20Upload, ErrorsOfTheSourceAreErrors) {
   engine::PieceBytes piece = piece_of(payload_);
   piece.read = [](MutableByteSpan, uint64_t) -> Status { return fail(ErrorCode::kIo, ErrorSide::kSource, "no disk"); };
   EXPECT_EQ(market.adapter.send_data(deal, piece).error().message, "no disk");
+}
+
+TEST_F(Mk20Upload, WhoeverFollowsItMayEndIt) {
+  Market market({"--chunk-min", std::to_string(kChunkBytes)});
+  const PreparedDeal deal = taken(market);
+  engine::PieceBytes piece = piece_of(payload_);
+  piece.on_progress = [](uint64_t done_bytes) -> Status {
+    if (done_bytes < 2 * kChunkBytes) return {};
+    return fail(ErrorCode::kWaiting, ErrorSide::kDestination, "another has the lease");
+  };
+  EXPECT_EQ(market.adapter.send_data(deal, piece).error().message, "another has the lease");
+  EXPECT_EQ(market.provider.request_count("PUT "), 2U);
+  EXPECT_EQ(market.provider.request_count("POST /market/mk20/uploads/finalize"), 0U);
 }
 
 }  // namespace
