@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Proofs over blocks that are made by hand to deceive: what nodes, names and CIDs say, and both checkers say no."""
+import os
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import dag  # noqa: E402
+import harness  # noqa: E402
+import proofs  # noqa: E402
+from proof_case import ProofCase  # noqa: E402
+
+
+class Blocks(ProofCase):
+    def test_a_part_of_a_directory_for_the_whole(self):
+        shard = dag.pb_number(1, 5) + dag.pb_bytes(2, b"\x03") + dag.pb_number(5, 0x22) + dag.pb_number(6, 256)
+        inner = self.make.node(shard, [(b"00x", self.b), (b"01y", self.b)])
+        outer = self.make.node(shard, [(b"00", inner), (b"01z", self.b)])
+        above = self.make.directory([(b"d", outer)])
+        piece = self.pack(above)
+        names = {name: self.content["b"] for name in "xyz"}
+        self.put_data(names)
+        self.ask(self.proof(0, root=above, piece=piece), True, "all")
+        self.put_data({"x": names["x"], "y": names["y"]})
+        for depth in (1, 2):
+            self.ask(self.proof(0, 0, root=above, piece=piece, depth=depth), False, f"the inner shard, {depth}")
+        part = self.make.directory([(b"x", self.b), (b"y", self.b)])
+        for inside, is_right in ((inner, True), (part, False)):
+            root = self.make.node(shard, [(b"00", inside), (b"01z", self.b)])
+            self.put_data(names)
+            self.ask(self.proof(root=root, piece=self.pack(root)), is_right, "a directory in the place of a shard")
+        shutil.rmtree(self.data)
+        self.put_data(names["y"])
+        self.ask(self.proof(0, 0, 1, root=above, piece=piece, depth=2), True, "an entry of it")
+
+    def ask_file(self, file, is_right, what):
+        root = self.make.directory([(b"f", file)])
+        self.ask(self.proof(0, root=root, piece=self.pack(root)), is_right, what)
+
+    def test_parts_that_lie(self):
+        size, empty = len(self.content["b"]), self.make.directory([])
+        for what, more, *parts in (("a longer part", b"", (self.b, size - 1)),
+                                   ("a shorter one", b"x", (self.b, size + 1)),
+                                   ("an empty one with content", b"", (self.b, size), (self.c, 0)),
+                                   ("one that is a directory", b"", (self.b, size), (empty, 0))):
+            self.put_data(self.content["b"] + more)
+            self.ask_file(self.make.file(parts), False, what)
+        self.put_data(self.content["b"])
+        self.ask_file(self.make.file([(self.b, size), (self.make.raw(b""), 0)]), True, "an empty part")
+
+    def test_an_inline_block_is_in_no_piece(self):
+        cid = b"\x01\x55\0" + bytes([len(self.content["b"])]) + self.content["b"]
+        self.put_data(self.content["b"])
+        proof = proofs.Proof({cid: self.content["b"]})
+        proof.add_item(cid, [])
+        self.ask(proof, False)
+
+    def test_blocks_that_lie(self):
+        self.put_data(self.content["b"])
+        size = len(self.content["b"])
+        content = dag.pb_bytes(2, self.content["b"]) + dag.pb_number(3, size)
+        for what, message in (("another type", dag.pb_number(1, 6)), ("two types", dag.pb_number(1, 2) * 2),
+                              ("no type", b""), ("a size of no part", dag.pb_number(1, 2) + dag.pb_number(4, 0)),
+                              ("two contents", dag.pb_number(1, 2) + dag.pb_bytes(2, b"x"))):
+            block = self.make.node(message + content)
+            root = self.make.directory([(b"f", block)])
+            proof = self.proof(0, root=root, piece=self.pack(root))
+            self.ask(proof, False, what + ", as a block")
+            at = self.make.blocks[block].index(self.content["b"])
+            proof.records[1] = (self.make.blocks[block][:at], size, self.make.blocks[block][at + size:])
+            self.ask(proof, False, what)
+        cid = b"\2" + self.b[1:]
+        self.make.blocks[cid] = self.content["b"]
+        self.ask_file(cid, False, "a CID of version 2")
+        whole = self.make.node(dag.pb_number(1, 2) + content)
+        more = self.make.put(self.make.blocks[whole] + dag.pb_number(3, 0))
+        for block, is_right in ((whole, True), (more, False)):
+            root = self.make.directory([(b"f", block)])
+            proof = self.proof(0, root=root, piece=self.pack(root))
+            at = self.make.blocks[block].index(self.content["b"])
+            proof.records[1] = (self.make.blocks[block][:at], size, self.make.blocks[block][at + size:])
+            self.ask(proof, is_right, "a field behind Data")
+        link = self.make.symlink(b"b")
+        more = self.make.node(dag.pb_number(1, 4) + dag.pb_bytes(2, b"a") + dag.pb_number(4, 1), [(b"", link)])
+        root = self.make.directory([(b"l", more)])
+        self.data.unlink()
+        os.symlink("a", self.data)
+        self.ask(self.proof(0, root=root, piece=self.pack(root)), False, "a symlink with a part")
+        self.data.unlink()
+        self.put_data(self.content["b"])
+        for what, links in (("a name twice", [(b"a", self.b), (b"a", self.b)]), ("no name", [(b"", self.b)]),
+                            ("a name above", [(b"..", self.b)]), ("a slash", [(b"x/y", self.b)])):
+            root = self.make.directory(links)
+            self.ask(self.proof(0, root=root, piece=self.pack(root)), False, what)
+
+    def test_what_does_not_end(self):
+        cid = self.b
+        for _ in range(3000):
+            cid = self.make.file([(cid, len(self.content["b"]))])
+        self.put_data(self.content["b"])
+        proof = proofs.Proof(self.make.blocks)
+        proof.claims = [(cid, [])]
+        while cid != self.b:
+            proof.records.append((self.make.blocks[cid], 0, b""))
+            cid = dag.links(cid, self.make.blocks[cid])[0][1]
+        proof.records.append((b"", len(self.content["b"]), b""))
+        self.ask(proof, False, "too deep")
+        cid = self.make.file([])
+        for _ in range(60):
+            cid = self.make.file([(cid, 0), (cid, 0)])
+        proof = proofs.Proof(self.make.blocks)
+        proof.claims, proof.records = [(cid, [])], [(self.make.blocks[cid], 0, b"")] * 100
+        self.put_data(b"")
+        self.ask(proof, False, "2^60 parts")
+
+
+if __name__ == "__main__":
+    harness.main()
