@@ -46,8 +46,7 @@ def _fields(message):  # {number: [(value, its end), ...]} of protobuf's numbers
 def _decode(codec, block):  # (kind, place of the content, its length, [(name of an entry, CID, length of a part)])
     outer = _fields(block) if codec == 0x70 else {}
     [(data, data_end)] = outer.get(1, [(b"\x08\x03", 0)])
-    inner = _fields(data)
-    [(kind, _)] = inner[1]
+    [(kind, _)] = (inner := _fields(data))[1]
     if codec == 0x55 or kind == OTHER:
         return FILE if codec == 0x55 else OTHER, 0, len(block), []
     links = [{field: value for field, [(value, _)] in _fields(link).items()} for link, _ in outer.get(2, [])]
@@ -55,7 +54,8 @@ def _decode(codec, block):  # (kind, place of the content, its length, [(name of
     prefix = len(f"{inner[6][0][0] - 1:X}") if kind == SHARD else 0
     sizes = io.BytesIO(b"".join(_varint(size) if isinstance(size, int) else size for size, _ in inner.get(4, [])))
     links = [(name[prefix:], link[1], 0 if is_directory else _number(sizes, False)) for name, link in zip(names, links)]
-    _need(len(set(names)) == len(names) if is_directory else not any(names), "a name that cannot be there")
+    once = {name[prefix:] or (name,) for name in names}  # a further shard has no name but its prefix
+    _need(len(once) == len(names) if is_directory else not any(names), "a name that cannot be there")
     _need(outer.keys() <= {1, 2} and kind <= SHARD and not sizes.read(), "no UnixFS")
     [(content, end)] = [(b"", 0)] if is_directory else inner.get(2, [(b"", 0)])
     return kind or FILE, data_end - len(data) + end - len(content), len(content), links

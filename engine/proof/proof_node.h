@@ -39,7 +39,7 @@ struct ProofNode {
   HamtShape shape;  // kHamtShard
 };
 
-// `block` is that of `cid`. Errors: kCorrupt, also for a directory with a name twice.
+// `block` is that of `cid`. Errors: kCorrupt, also for a directory, or a shard of one, with a name twice.
 Result<ProofNode> read_proof_node(const CidView& cid, ByteSpan block);
 // A raw block, of which nothing but its length counts.
 ProofNode raw_proof_node(uint64_t block_bytes);

@@ -34,6 +34,28 @@ class Blocks(ProofCase):
         self.put_data(names["y"])
         self.ask(self.proof(0, 0, 1, root=above, piece=piece, depth=2), True, "an entry of it")
 
+    def test_a_name_twice_in_a_shard(self):
+        shard = dag.pb_number(1, 5) + dag.pb_bytes(2, b"\x07") + dag.pb_number(5, 0x22) + dag.pb_number(6, 256)
+        inner = self.make.node(shard, [(b"00x", self.b), (b"01y", self.b), (b"02z", self.b)])
+        for what, links, names in (("further shards", [(b"00", inner), (b"01", inner), (b"02a", self.b)], "axyz"),
+                                   ("a name like a prefix", [(b"00", inner), (b"0100", self.b), (b"02a", self.b)],
+                                    ["00", *"axyz"])):
+            root = self.make.node(shard, links)
+            self.put_data({name: self.content["b"] for name in names})
+            self.ask(self.proof(root=root, piece=self.pack(root)), True, what)
+        shutil.rmtree(self.data)
+        for what, links, names in (("in two buckets", [(b"00a", self.b), (b"01b", self.b), (b"02a", self.b)], "ab"),
+                                   ("in one bucket", [(b"00b", self.b), (b"02a", self.b), (b"02a", self.b)], "ab"),
+                                   ("a further shard", [(b"00", inner), (b"00", inner), (b"02a", self.b)], "axyz")):
+            root = self.make.node(shard, links)
+            piece = self.pack(root)
+            self.put_data({name: self.content["b"] for name in names})
+            self.ask(self.proof(root=root, piece=piece), False, what + ", the directory")
+            shutil.rmtree(self.data)
+            self.put_data(self.content["b"])
+            self.ask(self.proof(2, root=root, piece=piece), False, what + ", an entry of it")
+            self.data.unlink()
+
     def ask_file(self, file, is_right, what):
         root = self.make.directory([(b"f", file)])
         self.ask(self.proof(0, root=root, piece=self.pack(root)), is_right, what)
