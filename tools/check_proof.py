@@ -23,10 +23,10 @@ def _take(stream, count=None):  # the next `count` bytes, or as many as the numb
     return found
 
 
-def _number(stream, is_minimal=True):  # a varint; those of protobuf need not be minimal
+def _number(stream, is_minimal=True):  # a varint; those of protobuf need not be minimal, and have 64 bits
     byte = _take(stream, 1)[0]
     value = byte & 0x7F | (_number(stream, is_minimal) << 7 if byte >= 0x80 else 0)
-    _need(value >> 64 == 0 and (byte < 0x80 or value >= 0x80 or not is_minimal), "a bad varint")
+    _need(value >> (63 if is_minimal else 64) == 0 and (byte < 0x80 or value >= 0x80 or not is_minimal), "a bad varint")
     return value
 
 
@@ -118,13 +118,13 @@ class Check:
         return before + after
 
     def _take_block(self, cid, path, at):  # (kind, content, links), of a record and the data from `at` on
-        stream = io.BytesIO(b"\x01\x70" + cid if cid[:1] == b"\x12" else cid)
+        stream, begin = io.BytesIO(b"\x01\x70" + cid if cid[:1] == b"\x12" else cid), max(at, self.begin)
         version, codec, function, digest = _number(stream), _number(stream), _number(stream), _take(stream)
         before, count, after = _take(self.proof), _number(self.proof), _take(self.proof)
         _need(len(before) + count + len(after) <= BLOCK_BYTES_MAX and version == 1 and not stream.read(), "a bad block")
-        begin = max(at, self.begin)
         block = self._read(path, begin - self.begin, count, before, after)
-        _need(digest == (hashlib.new(HASHES[function], block).digest() if function else block), "another block")
+        _need(len(digest) <= 128 and digest == (hashlib.new(HASHES[function], block).digest() if function else block),
+              "another block")
         if function:
             section = path, begin - self.begin, count, _varint(len(cid + block)) + cid + before, after
             self.sections.setdefault((cid, hashlib.sha256(block).digest()), section)

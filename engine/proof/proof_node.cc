@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "engine/codec/proto_wire.h"
 #include "engine/restore/verify_names.h"
 
 namespace piecework::engine {
@@ -37,12 +38,25 @@ tl::unexpected<Error> corrupt(std::string message) {
   return fail(ErrorCode::kCorrupt, ErrorSide::kSource, std::move(message));
 }
 
+// What proofs leave out of UnixFS, so that a checker of few lines reads a message as this one does.
+Status check_fields(const UnixfsData& message) {
+  ProtoReader reader(message.message);
+  for (ProtoField field; reader.next(field);) {
+    const bool is_fixed = field.type == WireType::kFixed32 || field.type == WireType::kFixed64;
+    if (is_fixed) return corrupt(fmt::format("UnixFS: field {} of fixed width", field.number));
+  }
+  const bool may_have_parts = message.type == UnixfsType::kRaw || message.type == UnixfsType::kFile;
+  if (may_have_parts || message.type == UnixfsType::kMetadata || message.block_size_count == 0) return {};
+  return corrupt("UnixFS: blocksizes of a directory or symlink");
+}
+
 Result<ProofNode> read_dag_pb(ByteSpan block) {
   const ProofNode other{.content_bytes = block.size(), .total_bytes = block.size()};
   PIECEWORK_ASSIGN(const PbNode node, decode_pb_node(block));
   if (!node.data) return other;
   PIECEWORK_ASSIGN(const UnixfsData message, decode_unixfs(*node.data));
   PIECEWORK_TRY(check_unixfs_node(node, message));
+  PIECEWORK_TRY(check_fields(message));
   if (message.type == UnixfsType::kDirectory) {
     if (const auto name = repeated_name(node.links())) {
       return corrupt(fmt::format("a directory has '{}' twice", printable(*name)));

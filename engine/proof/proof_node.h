@@ -1,6 +1,7 @@
 // A block as proofs see it: what of it is content, and where it leads. Source: formats.md 2, 3, 6.
 //
-// The rules that a block has to keep by itself are those of verify (codec/dag_pb.h, codec/unixfs.h).
+// The rules that a block has to keep by itself are those of verify (codec/dag_pb.h, codec/unixfs.h) and few more, which
+// no encoder breaks (engine/FORMATS.md, "Proofs").
 #pragma once
 
 #include <cstdint>

@@ -78,6 +78,28 @@ class Blocks(ProofCase):
         proof.add_item(cid, [])
         self.ask(proof, False)
 
+    def test_an_inline_block_has_128_bytes(self):
+        for size, is_right in ((128, True), (129, False)):
+            content = harness.payload("inline", size)
+            cid = b"\x01\x55\0" + dag.varint(size) + content
+            root = self.make.directory([(b"f", cid)])
+            piece = self.pack(root)
+            self.make.blocks[cid] = content
+            self.put_data(content)
+            self.ask(self.proof(0, root=root, piece=piece), is_right, size)
+            del self.make.blocks[cid]
+
+    def test_a_varint_has_63_bits(self):
+        block = self.make.directory([])
+        self.put_data(self.make.blocks[block])
+        for codec, is_right in ((1 << 62, True), ((1 << 63) - 1, True), (1 << 63, False)):
+            cid = b"\1" + dag.varint(codec) + block[2:]
+            self.make.blocks[cid] = self.make.blocks[block]
+            root = self.make.directory([(b"f", cid)])
+            proof = self.proof(0, root=root, piece=self.pack(root))
+            proof.records[1] = (b"", len(self.make.blocks[block]), b"")
+            self.ask(proof, is_right, codec)
+
     def test_blocks_that_lie(self):
         self.put_data(self.content["b"])
         size = len(self.content["b"])
@@ -115,6 +137,34 @@ class Blocks(ProofCase):
                             ("a name above", [(b"..", self.b)]), ("a slash", [(b"x/y", self.b)])):
             root = self.make.directory(links)
             self.ask(self.proof(0, root=root, piece=self.pack(root)), False, what)
+
+    def test_fields_that_no_message_has(self):
+        size = len(self.content["b"])
+        content = dag.pb_bytes(2, self.content["b"]) + dag.pb_number(3, size)
+        for what, field, is_right in (("a number", dag.pb_number(9, 1), True), ("bytes", dag.pb_bytes(9, b"x"), True),
+                                      ("64 bits", dag.varint(9 << 3 | 1) + bytes(8), False),
+                                      ("32 bits", dag.varint(9 << 3 | 5) + bytes(4), False)):
+            self.put_data(self.content["b"])
+            file = self.make.node(dag.pb_number(1, 2) + content + field)
+            root = self.make.directory([(b"f", file)])
+            proof = self.proof(0, root=root, piece=self.pack(root))
+            block = self.make.blocks[file]
+            at = block.index(self.content["b"])
+            proof.records[1] = (block[:at], size, block[at + size:])
+            self.ask(proof, is_right, what + " more in a file")
+            self.data.unlink()
+            root = self.make.directory([(b"b", self.b)], field)
+            self.put_data({"b": self.content["b"]})
+            self.ask(self.proof(root=root, piece=self.pack(root)), is_right, what + " more in a directory")
+            shutil.rmtree(self.data)
+        for field, is_right in ((b"", True), (dag.pb_number(4, 0), False), (dag.pb_bytes(4, b"\0"), False)):
+            root = self.make.directory([(b"b", self.b), (b"l", self.make.symlink(b"b"))], field)
+            self.put_data({"b": self.content["b"], "l": ("symlink", "b")})
+            self.ask(self.proof(root=root, piece=self.pack(root)), is_right, "a block size in a directory")
+            link = self.make.node(dag.pb_number(1, 4) + dag.pb_bytes(2, b"b") + field)
+            root = self.make.directory([(b"b", self.b), (b"l", link)])
+            self.ask(self.proof(root=root, piece=self.pack(root)), is_right, "a block size in a symlink")
+            shutil.rmtree(self.data)
 
     def test_what_does_not_end(self):
         cid = self.b
