@@ -7,7 +7,7 @@ import io
 import os
 import sys
 
-HASHES, BLOCK_BYTES_MAX = {0x11: "sha1", 0x12: "sha256", 0x13: "sha512"}, 32 << 20
+HASHES, BLOCK_BYTES_MAX, PROOF_BYTES_MAX = {0x11: "sha1", 0x12: "sha256", 0x13: "sha512"}, 32 << 20, 256 << 20
 DIRECTORY, FILE, OTHER, SYMLINK, SHARD = 1, 2, 3, 4, 5  # as in UnixFS; OTHER: the block itself is the content
 
 
@@ -189,7 +189,7 @@ def main(arguments):
         return 66
     try:
         with open(arguments[0], "rb") as file:
-            print(*Check(file.read(), arguments[2]).lines, "ok", sep="\n")
+            print(*Check(file.read(PROOF_BYTES_MAX), arguments[2]).lines, "ok", sep="\n")
     except Exception as error:  # whatever stops it, this is no proof
         print("no:", error, file=sys.stderr)
         return 65

@@ -202,6 +202,15 @@ class Hostile(ProofCase):
         self.put_data({"c": b""})
         self.ask(self.proof(2, length=1), False, "of a directory")
 
+    def test_a_proof_that_is_too_large_is_not_read(self):
+        self.put_data(self.content["b"])
+        path = self.temp / "proof"
+        path.touch()
+        for size, reason in ((256 << 20, "PWPROOF1"), ((256 << 20) + 1, "at most 268435456 bytes")):
+            os.truncate(path, size)
+            finished = self.check(harness.run("check-proof", path, "--data", self.data), 65)
+            self.assertIn(reason, finished.err.decode())
+
     def test_longer_encodings(self):
         self.put_data(self.content["b"])
         proof = self.proof(1).encode()[:-8]

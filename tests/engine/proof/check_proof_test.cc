@@ -77,6 +77,19 @@ TEST_P(CheckProofTest, SaysYesToWhatIsRightAndTellsWhatItIs) {
   }
 }
 
+TEST_P(CheckProofTest, MakesNoProofThatIsTooLarge) {
+  DirectoryLocator locator({temp_ / "out"});
+  const size_t proof_bytes = build_proof({"d", {}}, locator)->bytes.size();
+  EXPECT_TRUE(build_proof({"d", {}, proof_bytes}, locator).has_value());
+  for (const size_t smaller : {proof_bytes - 1, proof_bytes / 2, size_t{1}}) {
+    const auto refused = build_proof({"d", {}, smaller}, locator);
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_NE(refused.error().message.find("'d' takes more than " + std::to_string(smaller)), std::string::npos)
+        << refused.error().message;
+  }
+}
+
 TEST_P(CheckProofTest, SaysNoToTheProofOfAnotherFile) {
   for (const size_t size : kSizes) {
     MemoryData data = data_of(size == 0 ? 1 : 0);
