@@ -117,6 +117,24 @@ TEST_P(CheckProofTest, SaysNoWhereAnyByteIsAnother) {
   }
 }
 
+TEST_P(CheckProofTest, SaysNoWhereItIsCutAtAnyByteOrLonger) {
+  const std::vector<uint8_t> proof = prove(1025);
+  MemoryData data = data_of(1025);
+  const size_t body_bytes = proof.size() - kProofSealBytes;
+  for (size_t length = 0; length <= proof.size(); ++length) {
+    std::vector<uint8_t> changed(proof.begin(), proof.begin() + static_cast<ptrdiff_t>(length));
+    EXPECT_EQ(check_proof(changed, data).has_value(), length == proof.size()) << length;
+    seal_proof(changed);
+    EXPECT_EQ(check_proof(changed, data).has_value(), length == body_bytes) << "sealed, " << length;
+  }
+  for (size_t length = 0; length < data.bytes().size(); ++length) {
+    std::vector<uint8_t> bytes = data.bytes();
+    bytes.resize(length);
+    MemoryData cut(bytes);
+    EXPECT_FALSE(check_proof(proof, cut).has_value()) << length << " bytes of data";
+  }
+}
+
 TEST_P(CheckProofTest, RandomItemsRangesAndChanges) {
   std::mt19937_64 random(case_count());
   for (size_t i = 0; i < case_count(); ++i) {
