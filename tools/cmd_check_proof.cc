@@ -9,8 +9,8 @@
 
 #include "engine/proof/check_proof.h"
 #include "engine/proof/proof_data.h"
+#include "engine/proof/proof_format.h"
 #include "io/file.h"
-#include "kernels/base/units.h"
 #include "tools/cli.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
@@ -18,8 +18,6 @@
 
 namespace piecework::tools {
 namespace {
-
-constexpr uint64_t kProofBytesMax = 4 * kGiB;
 
 struct CheckProofFlags {
   std::string proof_path;
@@ -32,9 +30,9 @@ struct CheckProofFlags {
 Result<std::vector<uint8_t>> read_proof(const std::string& path) {
   PIECEWORK_ASSIGN(const io::File file, io::open_named(path, ErrorSide::kSource));
   PIECEWORK_ASSIGN(const io::FileStamp stamp, file.stamp());
-  if (!stamp.is_regular() || stamp.size_bytes > kProofBytesMax) {
+  if (!stamp.is_regular() || stamp.size_bytes > engine::kProofBytesMax) {
     return fail(ErrorCode::kCorrupt, ErrorSide::kSource,
-                fmt::format("'{}': expected a file of at most {} bytes", printable(path), kProofBytesMax));
+                fmt::format("'{}': expected a file of at most {} bytes", printable(path), engine::kProofBytesMax));
   }
   std::vector<uint8_t> bytes(static_cast<size_t>(stamp.size_bytes));
   PIECEWORK_ASSIGN(const size_t read_bytes, file.read_full(bytes, 0));

@@ -9,7 +9,9 @@
 
 #include "engine/proof/build_proof.h"
 #include "engine/proof/item_locator.h"
+#include "engine/proof/proof_format.h"
 #include "engine/record/batch_state.h"
+#include "kernels/base/units.h"
 #include "tools/cli.h"
 #include "tools/commands.h"
 #include "tools/exit_code.h"
@@ -108,7 +110,10 @@ void add_prove_command(CLI::App& app, Invocation& invocation) {
       ->type_name("DIR");
   command->add_option("--catalogue", flags->catalogue_path,
                       "Look only at the pieces that this catalogue says are needed, wherever in --pieces they lie");
-  command->add_option("--out", flags->out_path, "The proof; replaced where it exists")->required();
+  command
+      ->add_option("--out", flags->out_path,
+                   fmt::format("The proof, of at most {} MiB; replaced where it exists", engine::kProofBytesMax / kMiB))
+      ->required();
   command->add_option("--range", flags->range, "Of a file: only bytes A up to, and without, B")->type_name("A-B");
   add_json_flag(*command, flags->json);
   command->callback([flags, &invocation] { invocation.run = [flags] { return run_prove(*flags); }; });

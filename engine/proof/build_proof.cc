@@ -17,12 +17,11 @@
 namespace piecework::engine {
 namespace {
 
-// What prove makes at most: what check-proof reads.
-constexpr uint64_t kProofBytesMax = 4 * kGiB;
-
 class ProofMaker : public ProofWalkClient {
  public:
-  ProofMaker(PieceSet& pieces, const std::optional<ProofRange>& range) : pieces_(pieces) { head_.range = range; }
+  ProofMaker(PieceSet& pieces, const ProofRequest& request) : pieces_(pieces), request_(request) {
+    head_.range = request.range;
+  }
 
   Result<BuiltProof> run(const FoundItems& found) {
     PIECEWORK_TRY(add_claims(found));
@@ -54,9 +53,8 @@ class ProofMaker : public ProofWalkClient {
       record.after = ByteSpan(block_).subspan(split.before_bytes + split.data_bytes);
     }
     writer_.record(record);
-    if (writer_.size() <= kProofBytesMax) return node;
-    return fail(ErrorCode::kUnsupported, ErrorSide::kSource,
-                fmt::format("a proof of over {} bytes", kProofBytesMax));
+    PIECEWORK_TRY(check_size());
+    return node;
   }
 
   // Files that stand at one path in several pieces must not differ.
@@ -129,6 +127,14 @@ class ProofMaker : public ProofWalkClient {
     return &found->second;
   }
 
+  Status check_size() const {
+    if (writer_.size() + kProofSealBytes <= request_.proof_bytes_max) return {};
+    return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
+                fmt::format("the proof of '{}' takes more than {} bytes, the most that one may have: prove its parts "
+                            "(directories, files, ranges of files) one by one",
+                            printable(request_.path_or_cid), request_.proof_bytes_max));
+  }
+
   // Where the block lies: always the same place; none for an identity CID.
   Result<std::optional<PieceSet::Place>> find(const ProofStep& step) {
     if (step.cid.view().is_identity()) return std::optional<PieceSet::Place>();
@@ -196,12 +202,15 @@ class ProofMaker : public ProofWalkClient {
       writer_.number(section.car_offset_bytes - at_bytes);
       PIECEWORK_TRY(visit_beside({at_bytes, section.car_offset_bytes}, beside));
       writer_.number(section.number);
+      PIECEWORK_TRY(check_size());
       at_bytes = section.car_offset_bytes + section.section_bytes;
     }
-    return visit_rest(at_bytes, payload_bytes, beside);
+    PIECEWORK_TRY(visit_rest(at_bytes, payload_bytes, beside));
+    return check_size();
   }
 
   PieceSet& pieces_;
+  const ProofRequest& request_;
   ProofHead head_;
   ProofWriter writer_;
   BuiltProof built_;
@@ -238,7 +247,7 @@ Result<BuiltProof> build_proof(const ProofRequest& request, ItemLocator& locator
     return fail(ErrorCode::kInvalidArgument, ErrorSide::kConfig,
                 fmt::format("'{}' is a directory: a range is one of a file", printable(request.path_or_cid)));
   }
-  return ProofMaker(*pieces, request.range).run(found);
+  return ProofMaker(*pieces, request).run(found);
 }
 
 }  // namespace piecework::engine

@@ -16,6 +16,7 @@ namespace piecework::engine {
 struct ProofRequest {
   std::string path_or_cid;          // a path first; a CID where there is no such path
   std::optional<ProofRange> range;  // of a file
+  uint64_t proof_bytes_max = kProofBytesMax;
 };
 
 struct ProvenItem {
@@ -34,7 +35,7 @@ struct BuiltProof {
 
 // Memory: the proof, and PieceFiles for each piece that the locator names. Errors: kNotFound (source) where no
 // piece has the item, or a CAR is missing that is needed; kInvalidArgument (configuration) for a path or range that
-// cannot be; kCorrupt (source) where the pieces' files are.
+// cannot be, or an item whose proof is too large; kCorrupt (source) where the pieces' files are.
 Result<BuiltProof> build_proof(const ProofRequest& request, ItemLocator& locator);
 
 }  // namespace piecework::engine

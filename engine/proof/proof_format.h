@@ -11,6 +11,7 @@
 
 #include "kernels/base/bytes.h"
 #include "kernels/base/error.h"
+#include "kernels/base/units.h"
 
 namespace piecework::engine {
 
@@ -53,6 +54,9 @@ struct ProofPiece {
 
 // The last bytes of a proof: the first of the SHA-256 of those before. They tell damage, and prove nothing.
 inline constexpr size_t kProofSealBytes = 8;
+
+// Of a whole proof: who makes one and who checks it keep it in memory.
+inline constexpr uint64_t kProofBytesMax = 256 * kMiB;
 
 // Appends the seal of `body`.
 void seal_proof(std::vector<uint8_t>& body);

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "engine/codec/proto_wire.h"
 #include "engine/restore/verify_names.h"
 
 namespace piecework::engine {
@@ -19,16 +22,44 @@ void read_children(const PbNode& node, const UnixfsData& message, ProofNode& tar
   }
 }
 
+// Entries of one name in two buckets of a shard, of which a look-up by hash sees one.
+std::optional<std::string_view> repeated_entry(const ProofNode& shard) {
+  std::vector<std::string_view> names;
+  for (const ProofChild& child : shard.children) {
+    const std::string_view name = child.name.substr(shard.shape.prefix_bytes);
+    if (!name.empty()) names.push_back(name);  // else a further shard
+  }
+  std::ranges::sort(names);
+  const auto twice = std::ranges::adjacent_find(names);
+  return twice == names.end() ? std::nullopt : std::optional(*twice);
+}
+
+tl::unexpected<Error> corrupt(std::string message) {
+  return fail(ErrorCode::kCorrupt, ErrorSide::kSource, std::move(message));
+}
+
+// What proofs leave out of UnixFS, so that a checker of few lines reads a message as this one does.
+Status check_fields(const UnixfsData& message) {
+  ProtoReader reader(message.message);
+  for (ProtoField field; reader.next(field);) {
+    const bool is_fixed = field.type == WireType::kFixed32 || field.type == WireType::kFixed64;
+    if (is_fixed) return corrupt(fmt::format("UnixFS: field {} of fixed width", field.number));
+  }
+  const bool may_have_parts = message.type == UnixfsType::kRaw || message.type == UnixfsType::kFile;
+  if (may_have_parts || message.type == UnixfsType::kMetadata || message.block_size_count == 0) return {};
+  return corrupt("UnixFS: blocksizes of a directory or symlink");
+}
+
 Result<ProofNode> read_dag_pb(ByteSpan block) {
   const ProofNode other{.content_bytes = block.size(), .total_bytes = block.size()};
   PIECEWORK_ASSIGN(const PbNode node, decode_pb_node(block));
   if (!node.data) return other;
   PIECEWORK_ASSIGN(const UnixfsData message, decode_unixfs(*node.data));
   PIECEWORK_TRY(check_unixfs_node(node, message));
+  PIECEWORK_TRY(check_fields(message));
   if (message.type == UnixfsType::kDirectory) {
     if (const auto name = repeated_name(node.links())) {
-      return fail(ErrorCode::kCorrupt, ErrorSide::kSource,
-                  fmt::format("a directory has '{}' twice", printable(*name)));
+      return corrupt(fmt::format("a directory has '{}' twice", printable(*name)));
     }
   }
   ProofNode found;
@@ -59,6 +90,11 @@ Result<ProofNode> read_dag_pb(ByteSpan block) {
     PIECEWORK_ASSIGN(found.shape, check_hamt_shard(node, message));
   }
   read_children(node, message, found);
+  if (found.kind == ProofNodeKind::kHamtShard) {
+    if (const auto name = repeated_entry(found)) {
+      return corrupt(fmt::format("a shard of a directory has '{}' twice", printable(*name)));
+    }
+  }
   return found;
 }
 
@@ -77,7 +113,7 @@ Result<ProofNode> read_proof_node(const CidView& cid, ByteSpan block) {
 Result<std::optional<ProofEntry>> find_entry(const ProofNode& directory, std::string_view name, unsigned level) {
   const bool is_shard = directory.kind == ProofNodeKind::kHamtShard;
   if (is_shard && (level + 1) * directory.shape.bits_per_level > kHashBits) {
-    return fail(ErrorCode::kCorrupt, ErrorSide::kSource, fmt::format("a shard at level {}", level));
+    return corrupt(fmt::format("a shard at level {}", level));
   }
   const unsigned bucket = is_shard ? hamt_bucket_of_name(name, level, directory.shape) : 0;
   for (size_t link = 0; link < directory.children.size(); ++link) {

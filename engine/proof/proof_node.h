@@ -1,6 +1,7 @@
 // A block as proofs see it: what of it is content, and where it leads. Source: formats.md 2, 3, 6.
 //
-// The rules that a block has to keep by itself are those of verify (codec/dag_pb.h, codec/unixfs.h).
+// The rules that a block has to keep by itself are those of verify (codec/dag_pb.h, codec/unixfs.h) and few more, which
+// no encoder breaks (engine/FORMATS.md, "Proofs").
 #pragma once
 
 #include <cstdint>
@@ -39,7 +40,7 @@ struct ProofNode {
   HamtShape shape;  // kHamtShard
 };
 
-// `block` is that of `cid`. Errors: kCorrupt, also for a directory with a name twice.
+// `block` is that of `cid`. Errors: kCorrupt, also for a directory, or a shard of one, with a name twice.
 Result<ProofNode> read_proof_node(const CidView& cid, ByteSpan block);
 // A raw block, of which nothing but its length counts.
 ProofNode raw_proof_node(uint64_t block_bytes);

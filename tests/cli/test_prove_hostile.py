@@ -10,62 +10,12 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
-import dag  # noqa: E402
 import harness  # noqa: E402
 import proofs  # noqa: E402
+from proof_case import CHUNK, ProofCase  # noqa: E402
 
-CHUNK = 300
 
-
-class Hostile(harness.TestCase):
-    """A piece with a directory: file `a` of two equal parts and an end, `b` of one block, `sub` with `c` and a link."""
-
-    def setUp(self):
-        super().setUp()
-        self.data = self.temp / "data"
-        make, chunk = dag.Builder(), harness.payload("chunk", CHUNK)
-        self.content = {"a": chunk + chunk + b"end", "b": b"the other file", "c": harness.payload("c", 500)}
-        end, part = make.raw(b"end"), make.raw(chunk)
-        self.a = make.file([(part, CHUNK), (part, CHUNK), (end, 3)])
-        self.b, self.c = make.raw(self.content["b"]), make.raw(self.content["c"])
-        self.sub = make.directory([(b"c", self.c), (b"link", make.symlink(b"../a"))])
-        self.root = make.directory([(b"a", self.a), (b"b", self.b), (b"sub", self.sub)])
-        self.make = make
-        self.piece = self.pack(self.root)
-
-    def pack(self, root):
-        """The CAR with `root` and all blocks so far."""
-        return proofs.Piece(self.make.write(self.temp / "car", root))
-
-    def proof(self, *route, root=None, depth=None, begin=0, length=0, piece=None):
-        """An honest proof of the item at the end of the route; to be changed."""
-        proof = proofs.Proof(self.make.blocks, depth=len(route) if depth is None else depth, begin=begin, length=length)
-        proof.add_item(root or self.root, route)
-        proof.pieces = [proof.place(piece or self.piece)]
-        return proof
-
-    def put_data(self, content):
-        if isinstance(content, bytes):
-            self.data.write_bytes(content)
-        else:
-            shutil.rmtree(self.data, ignore_errors=True)
-            harness.make_tree(self.data, content)
-
-    def ask(self, proof, is_right, what=None):
-        with self.subTest(what=what):
-            encoded = proof if isinstance(proof, bytes) else proof.encode()
-            path = self.temp / "proof"
-            path.write_bytes(encoded)
-            self.check(harness.run("check-proof", path, "--data", self.data), 0 if is_right else 65)
-            self.assertEqual(proofs.says_yes(encoded, self.data), is_right, "the second checker")
-
-    def refuse(self, change, *route, **options):
-        """A proof that is right without `change`."""
-        proof = self.proof(*route, **options)
-        self.ask(proof, True, "unchanged")
-        change(proof)
-        self.ask(proof, False, change.__name__)
-
+class Hostile(ProofCase):
     def test_says_yes_to_what_is_right(self):
         for name, link in (("a", 0), ("b", 1)):
             self.put_data(self.content[name])
@@ -106,27 +56,6 @@ class Hostile(harness.TestCase):
         os.unlink(self.data)
         self.put_data({"sub/d": self.content["c"]})
         self.ask(self.proof(2, 0, depth=0), False, "another name")
-
-    def test_a_part_of_a_directory_for_the_whole(self):
-        shard = dag.pb_number(1, 5) + dag.pb_bytes(2, b"\x03") + dag.pb_number(5, 0x22) + dag.pb_number(6, 256)
-        inner = self.make.node(shard, [(b"00x", self.b), (b"01y", self.b)])
-        outer = self.make.node(shard, [(b"00", inner), (b"01z", self.b)])
-        above = self.make.directory([(b"d", outer)])
-        piece = self.pack(above)
-        names = {name: self.content["b"] for name in "xyz"}
-        self.put_data(names)
-        self.ask(self.proof(0, root=above, piece=piece), True, "all")
-        self.put_data({"x": names["x"], "y": names["y"]})
-        for depth in (1, 2):
-            self.ask(self.proof(0, 0, root=above, piece=piece, depth=depth), False, f"the inner shard, {depth}")
-        part = self.make.directory([(b"x", self.b), (b"y", self.b)])
-        for inside, is_right in ((inner, True), (part, False)):
-            root = self.make.node(shard, [(b"00", inside), (b"01z", self.b)])
-            self.put_data(names)
-            self.ask(self.proof(root=root, piece=self.pack(root)), is_right, "a directory in the place of a shard")
-        shutil.rmtree(self.data)
-        self.put_data(names["y"])
-        self.ask(self.proof(0, 0, 1, root=above, piece=piece, depth=2), True, "an entry of it")
 
     def test_other_records(self):
         self.put_data(self.content["a"])
@@ -273,85 +202,14 @@ class Hostile(harness.TestCase):
         self.put_data({"c": b""})
         self.ask(self.proof(2, length=1), False, "of a directory")
 
-    def ask_file(self, file, is_right, what):
-        root = self.make.directory([(b"f", file)])
-        self.ask(self.proof(0, root=root, piece=self.pack(root)), is_right, what)
-
-    def test_parts_that_lie(self):
-        size, empty = len(self.content["b"]), self.make.directory([])
-        for what, more, *parts in (("a longer part", b"", (self.b, size - 1)),
-                                   ("a shorter one", b"x", (self.b, size + 1)),
-                                   ("an empty one with content", b"", (self.b, size), (self.c, 0)),
-                                   ("one that is a directory", b"", (self.b, size), (empty, 0))):
-            self.put_data(self.content["b"] + more)
-            self.ask_file(self.make.file(parts), False, what)
+    def test_a_proof_that_is_too_large_is_not_read(self):
         self.put_data(self.content["b"])
-        self.ask_file(self.make.file([(self.b, size), (self.make.raw(b""), 0)]), True, "an empty part")
-
-    def test_an_inline_block_is_in_no_piece(self):
-        cid = b"\x01\x55\0" + bytes([len(self.content["b"])]) + self.content["b"]
-        self.put_data(self.content["b"])
-        proof = proofs.Proof({cid: self.content["b"]})
-        proof.add_item(cid, [])
-        self.ask(proof, False)
-
-    def test_blocks_that_lie(self):
-        self.put_data(self.content["b"])
-        size = len(self.content["b"])
-        content = dag.pb_bytes(2, self.content["b"]) + dag.pb_number(3, size)
-        for what, message in (("another type", dag.pb_number(1, 6)), ("two types", dag.pb_number(1, 2) * 2),
-                              ("no type", b""), ("a size of no part", dag.pb_number(1, 2) + dag.pb_number(4, 0)),
-                              ("two contents", dag.pb_number(1, 2) + dag.pb_bytes(2, b"x"))):
-            block = self.make.node(message + content)
-            root = self.make.directory([(b"f", block)])
-            proof = self.proof(0, root=root, piece=self.pack(root))
-            self.ask(proof, False, what + ", as a block")
-            at = self.make.blocks[block].index(self.content["b"])
-            proof.records[1] = (self.make.blocks[block][:at], size, self.make.blocks[block][at + size:])
-            self.ask(proof, False, what)
-        cid = b"\2" + self.b[1:]
-        self.make.blocks[cid] = self.content["b"]
-        self.ask_file(cid, False, "a CID of version 2")
-        whole = self.make.node(dag.pb_number(1, 2) + content)
-        more = self.make.put(self.make.blocks[whole] + dag.pb_number(3, 0))
-        for block, is_right in ((whole, True), (more, False)):
-            root = self.make.directory([(b"f", block)])
-            proof = self.proof(0, root=root, piece=self.pack(root))
-            at = self.make.blocks[block].index(self.content["b"])
-            proof.records[1] = (self.make.blocks[block][:at], size, self.make.blocks[block][at + size:])
-            self.ask(proof, is_right, "a field behind Data")
-        link = self.make.symlink(b"b")
-        more = self.make.node(dag.pb_number(1, 4) + dag.pb_bytes(2, b"a") + dag.pb_number(4, 1), [(b"", link)])
-        root = self.make.directory([(b"l", more)])
-        self.data.unlink()
-        os.symlink("a", self.data)
-        self.ask(self.proof(0, root=root, piece=self.pack(root)), False, "a symlink with a part")
-        self.data.unlink()
-        self.put_data(self.content["b"])
-        for what, links in (("a name twice", [(b"a", self.b), (b"a", self.b)]), ("no name", [(b"", self.b)]),
-                            ("a name above", [(b"..", self.b)]), ("a slash", [(b"x/y", self.b)])):
-            root = self.make.directory(links)
-            self.ask(self.proof(0, root=root, piece=self.pack(root)), False, what)
-
-    def test_what_does_not_end(self):
-        cid = self.b
-        for _ in range(3000):
-            cid = self.make.file([(cid, len(self.content["b"]))])
-        self.put_data(self.content["b"])
-        proof = proofs.Proof(self.make.blocks)
-        proof.claims = [(cid, [])]
-        while cid != self.b:
-            proof.records.append((self.make.blocks[cid], 0, b""))
-            cid = dag.links(cid, self.make.blocks[cid])[0][1]
-        proof.records.append((b"", len(self.content["b"]), b""))
-        self.ask(proof, False, "too deep")
-        cid = self.make.file([])
-        for _ in range(60):
-            cid = self.make.file([(cid, 0), (cid, 0)])
-        proof = proofs.Proof(self.make.blocks)
-        proof.claims, proof.records = [(cid, [])], [(self.make.blocks[cid], 0, b"")] * 100
-        self.put_data(b"")
-        self.ask(proof, False, "2^60 parts")
+        path = self.temp / "proof"
+        path.touch()
+        for size, reason in ((256 << 20, "PWPROOF1"), ((256 << 20) + 1, "at most 268435456 bytes")):
+            os.truncate(path, size)
+            finished = self.check(harness.run("check-proof", path, "--data", self.data), 65)
+            self.assertIn(reason, finished.err.decode())
 
     def test_longer_encodings(self):
         self.put_data(self.content["b"])

@@ -95,8 +95,8 @@ def fields(data):
     at = 0
     while at < len(data):
         tag, at = read_varint(data, at)
-        value, at = read_varint(data, at)
-        if tag & 7 == 2:
+        value, at = ({1: 8, 5: 4}[tag & 7], at) if tag & 7 in (1, 5) else read_varint(data, at)
+        if tag & 7 != 0:
             value, at = data[at:at + value], at + value
         yield tag >> 3, value
 

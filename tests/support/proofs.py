@@ -83,8 +83,8 @@ class Proof:
             self.records.append((block[:split[0]], split[1] - split[0], block[split[1]:]))
             return
         self.records.append((block, 0, b""))
-        message = [value for number, value in dag.fields(block) if number == 1][0]
-        sizes = [value for number, value in dag.fields(message) if number == 4]
+        message = list(dag.fields([value for number, value in dag.fields(block) if number == 1][0]))
+        sizes = [value for number, value in message if number == 4] if (1, 2) in message else []
         links = [child for _, child in dag.links(cid, block)]
         for i, child in enumerate(links):
             size = sizes[i] if sizes else 0

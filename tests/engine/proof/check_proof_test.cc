@@ -77,6 +77,19 @@ TEST_P(CheckProofTest, SaysYesToWhatIsRightAndTellsWhatItIs) {
   }
 }
 
+TEST_P(CheckProofTest, MakesNoProofThatIsTooLarge) {
+  DirectoryLocator locator({temp_ / "out"});
+  const size_t proof_bytes = build_proof({"d", {}}, locator)->bytes.size();
+  EXPECT_TRUE(build_proof({"d", {}, proof_bytes}, locator).has_value());
+  for (const size_t smaller : {proof_bytes - 1, proof_bytes / 2, size_t{1}}) {
+    const auto refused = build_proof({"d", {}, smaller}, locator);
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_NE(refused.error().message.find("'d' takes more than " + std::to_string(smaller)), std::string::npos)
+        << refused.error().message;
+  }
+}
+
 TEST_P(CheckProofTest, SaysNoToTheProofOfAnotherFile) {
   for (const size_t size : kSizes) {
     MemoryData data = data_of(size == 0 ? 1 : 0);
@@ -101,6 +114,24 @@ TEST_P(CheckProofTest, SaysNoWhereAnyByteIsAnother) {
     data.bytes()[at] ^= 1;
     EXPECT_FALSE(check_proof(proof, data).has_value()) << at;
     data.bytes()[at] ^= 1;
+  }
+}
+
+TEST_P(CheckProofTest, SaysNoWhereItIsCutAtAnyByteOrLonger) {
+  const std::vector<uint8_t> proof = prove(1025);
+  MemoryData data = data_of(1025);
+  const size_t body_bytes = proof.size() - kProofSealBytes;
+  for (size_t length = 0; length <= proof.size(); ++length) {
+    std::vector<uint8_t> changed(proof.begin(), proof.begin() + static_cast<ptrdiff_t>(length));
+    EXPECT_EQ(check_proof(changed, data).has_value(), length == proof.size()) << length;
+    seal_proof(changed);
+    EXPECT_EQ(check_proof(changed, data).has_value(), length == body_bytes) << "sealed, " << length;
+  }
+  for (size_t length = 0; length < data.bytes().size(); ++length) {
+    std::vector<uint8_t> bytes = data.bytes();
+    bytes.resize(length);
+    MemoryData cut(bytes);
+    EXPECT_FALSE(check_proof(proof, cut).has_value()) << length << " bytes of data";
   }
 }
 
