@@ -131,7 +131,7 @@ void append_counted(std::string& car, std::string_view first, std::string_view s
 std::string make_car(const std::vector<Block>& blocks, const std::vector<std::string>& order) {
   std::map<std::string, const Block*> by_cid;
   for (const Block& block : blocks) by_cid[block.cid] = &block;
-  std::string header("\xa2\x65roots\x81\xd8\x2a\x58\x25\x00", 14);
+  std::string header("\xa2\x65roots\x81\xd8\x2a\x58\x25\x00", 13);
   header.append(order.front()).append("\x67version\x01");
   std::string car;
   append_counted(car, header);
