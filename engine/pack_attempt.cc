@@ -76,7 +76,7 @@ Result<Waited> wait_for_lock(const AttemptScope& scope, const std::string& name,
     PIECEWORK_ASSIGN(const uint64_t now_at, progress_of(scope, name));
     if (now_at != progress || is_first) last_progress = Clock::now();
     progress = now_at;
-    if (Clock::now() - last_progress > kAttemptPatience) return Waited{};
+    if (Clock::now() - last_progress > scope.patience) return Waited{};
     std::this_thread::sleep_for(kPollInterval);
   }
 }
@@ -149,7 +149,7 @@ Result<io::PublishedFile> PackAttempt::open_temporary(const io::OutputDirectory&
                      io::PublishedFile::open(directory, what_of(name_, extension), mode));
     if (file) return std::move(*file);
     const bool is_stopped = scope_->stop != nullptr && scope_->stop->load();
-    if (is_stopped || Clock::now() - begin > kAttemptPatience) break;
+    if (is_stopped || Clock::now() - begin > scope_->patience) break;
     std::this_thread::sleep_for(kPollInterval);
   }
   return fail(ErrorCode::kCancelled, ErrorSide::kInternal,

@@ -32,6 +32,7 @@ struct AttemptScope {
   Digest32 batch_digest{};
   uint32_t batch = 0;
   io::HostIdentity here = io::host_identity();
+  std::chrono::milliseconds patience = kAttemptPatience;
   const std::atomic<bool>* stop = nullptr;
   std::function<void(std::string_view)> notice;  // one line for people; may be empty
 };

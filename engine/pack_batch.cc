@@ -357,6 +357,7 @@ Result<PackedBatch> pack_batch(PlanReader& plan, uint32_t batch, const SourceSet
                            .plan_digest = summary.digest,
                            .batch_digest = summary.batches[batch].digest,
                            .batch = batch,
+                           .patience = settings.attempt_patience,
                            .stop = settings.stop,
                            .notice = settings.notice};
   std::optional<Receipt> earlier;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "engine/pack_attempt.h"
 #include "engine/piece/piece_pipeline.h"
 #include "engine/plan/plan_file.h"
 #include "engine/record/batch_state.h"
@@ -19,6 +20,7 @@ struct PackSettings {
   std::string scratch_path;  // a directory for what does not fit memory; empty: the output directory
   PipelineLimits limits;
   CheckpointPolicy checkpoints;
+  std::chrono::milliseconds attempt_patience = kAttemptPatience;
   const std::atomic<bool>* stop = nullptr;
   std::function<void(std::string_view)> notice;  // one line for people; may be empty
   std::atomic<uint64_t>* done_bytes = nullptr;   // CAR bytes of the batch at hand

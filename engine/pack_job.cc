@@ -77,6 +77,7 @@ class PackJob {
                   .scratch_path = request.scratch_path,
                   .limits = limits,
                   .checkpoints = request.checkpoints,
+                  .attempt_patience = request.attempt_patience,
                   .stop = request.stop,
                   .notice = request.notice,
                   .done_bytes = request.progress != nullptr ? &request.progress->batch_bytes : nullptr} {}

@@ -31,6 +31,7 @@ struct PackRequest {
   uint32_t events_per_run_max = PipelineLimits().events_per_run_max;
   io::BackendKind backend = io::BackendKind::kAutomatic;
   CheckpointPolicy checkpoints;
+  std::chrono::milliseconds attempt_patience = kAttemptPatience;
   const std::atomic<bool>* stop = nullptr;
   PackProgress* progress = nullptr;
   PackObserver* observer = nullptr;

@@ -69,7 +69,8 @@ std::string cause_and_fix(int sys_errno) {
 tl::unexpected<Error> unavailable(int sys_errno) {
   Error error = errno_error(sys_errno, ErrorSide::kConfig, "io_uring_setup");
   error.message += " (" + cause_and_fix(sys_errno) + ")";
-  error.code = ErrorCode::kUnsupported;
+  const bool is_exhausted = sys_errno == EMFILE || sys_errno == ENFILE;
+  error.code = is_exhausted ? ErrorCode::kResourceExhausted : ErrorCode::kUnsupported;
   return tl::unexpected<Error>(std::move(error));
 }
 

@@ -46,6 +46,9 @@ Status arm_kill_point_from_environment() {
 }
 
 Status set_checkpoints_from_environment(engine::PackRequest& request) {
+  if (const std::optional<int64_t> patience_ms = number_from_environment("PIECEWORK_PATIENCE")) {
+    request.attempt_patience = std::chrono::milliseconds(*patience_ms);
+  }
   const char* specification = std::getenv("PIECEWORK_CHECKPOINT");
   if (specification == nullptr || *specification == '\0') return {};
   std::string_view text = specification;

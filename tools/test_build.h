@@ -5,6 +5,7 @@
 //   PIECEWORK_DEAL_TIMEOUT=500               milliseconds that it waits for a provider's answer
 //   PIECEWORK_CHECKPOINT=0:1048576:65536:8   milliseconds between checkpoints, bytes of CAR between marks, dead bytes
 //                                            of a log that is written anew, events in a run
+//   PIECEWORK_PATIENCE=200                   milliseconds without progress after which another attempt is not waited for
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,7 @@ namespace piecework::tools {
 // Arms what PIECEWORK_KILL names. Call once, before any thread starts. Errors: kInvalidArgument (config).
 Status arm_kill_point_from_environment();
 
-// Sets what PIECEWORK_CHECKPOINT says in `request`. Errors: kInvalidArgument (config).
+// Sets what PIECEWORK_CHECKPOINT and PIECEWORK_PATIENCE say in `request`. Errors: kInvalidArgument (config).
 Status set_checkpoints_from_environment(engine::PackRequest& request);
 
 // What PIECEWORK_NOW says, seconds since 1970: deals live for years. None where it says nothing that is a number.

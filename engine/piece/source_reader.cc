@@ -282,7 +282,6 @@ Result<SourceReader::Warmth> SourceReader::open_warm(const Run& run, const FileT
 
 // Fills in `cold` as far as it gets; kCold: the rest is the backend's work.
 Result<SourceReader::Warmth> SourceReader::read_warm(Run& run, const FileToRead& file, ColdFile& cold) {
-  cold.next_extent = file.extent_begin;
   if (file.extent_begin == file.extent_end && file.shared == nullptr && !is_block(file)) {
     PIECEWORK_TRY(check_unread(run, file));
     return Warmth::kDone;
@@ -305,16 +304,26 @@ Result<SourceReader::Warmth> SourceReader::read_warm(Run& run, const FileToRead&
   return Warmth::kDone;
 }
 
+SourceReader::ColdFile SourceReader::unread(const Run& run, uint32_t file_index) {
+  ColdFile cold;
+  cold.file_index = file_index;
+  cold.next_extent = run.files[file_index].extent_begin;
+  return cold;
+}
+
 void SourceReader::read(Run& run, std::function<void()> done) {
   std::vector<ColdFile> cold_files;
   for (uint32_t i = 0; i < run.files.size() && run.status; ++i) {
-    ColdFile cold;
-    cold.file_index = i;
+    ColdFile cold = unread(run, i);
     auto warmth = read_warm(run, run.files[i], cold);
     if (!warmth)
       run.status = tl::unexpected<Error>(with_path(std::move(warmth).error(), run, run.files[i]));
-    else if (*warmth == Warmth::kCold)
+    else if (*warmth == Warmth::kCold) {
+      // Lookups are often cached where data is not: what is not read at once is opened again when its turn comes, since
+      // a run may have more files than the process may have descriptors.
+      if (cold.owned_fd.is_open() && cold_files.size() >= kColdFilesMax) cold = unread(run, i);
       cold_files.push_back(std::move(cold));
+    }
   }
   if (!run.status || cold_files.empty()) return done();
   (new ColdBatch(*this, run, std::move(cold_files), std::move(done)))->start();

@@ -32,6 +32,7 @@ class SourceReader {
 
   enum class Warmth : uint8_t { kDone, kCold };
 
+  static ColdFile unread(const Run& run, uint32_t file_index);
   Result<Warmth> read_warm(Run& run, const FileToRead& file, ColdFile& cold);
   Result<Warmth> open_warm(const Run& run, const FileToRead& file, ColdFile& cold) const;
   Status check_before(const Run& run, const FileToRead& file, const io::FileStamp& stamp) const;

@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import harness  # noqa: E402
+from control_group import group, memory_group  # noqa: E402
 from planned import INDEX_VARIABLES, NO_INDEX, Planned  # noqa: E402
 
 
@@ -208,33 +209,6 @@ class ContradictingReceipt(Planned):
 class Limits(harness.TestCase):
     """Affinity, and memory and processor limits of a control group made for the test."""
 
-    @contextlib.contextmanager
-    def group(self, controller, **limits):
-        """A version 1 or 2 group below this process's own; yields a wrapper that runs a program in it."""
-        root = Path("/sys/fs/cgroup")
-        own = dict(line.split(":", 2)[1:] for line in Path("/proc/self/cgroup").read_text().splitlines())
-        for base, files in ((root / controller / own.get(controller, "/").lstrip("/"), limits["v1"]),
-                            (root / own.get("", "/").lstrip("/"), limits["v2"])):
-            group = base / f"piecework-test-{os.getpid()}"
-            with contextlib.suppress(OSError):
-                group.mkdir()
-            try:
-                if not all((group / name).exists() for name in files):
-                    continue
-                for name, value in files.items():
-                    (group / name).write_text(value)
-                yield ("sh", "-c", f'echo $$ > "{group}/cgroup.procs" && exec "$@"', "sh")
-                return
-            except PermissionError:
-                continue
-            finally:
-                with contextlib.suppress(OSError):
-                    group.rmdir()
-        self.skipTest(f"no control group for {controller} can be made here")
-
-    def memory_group(self, size_bytes):
-        return self.group("memory", v1={"memory.limit_in_bytes": str(size_bytes)}, v2={"memory.max": str(size_bytes)})
-
     def test_affinity(self):
         cpu = min(os.sched_getaffinity(0))
         if shutil.which("taskset") is None:
@@ -243,15 +217,15 @@ class Limits(harness.TestCase):
         self.assertEqual(self.check(info, 0).json()["thread_count"], 1)
 
     def test_processor_quota(self):
-        with self.group("cpu", v1={"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "50000"},
-                        v2={"cpu.max": "50000 100000"}) as wrapper:
+        with group("cpu", v1={"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "50000"},
+                   v2={"cpu.max": "50000 100000"}) as (wrapper, _):
             info = self.check(harness.run("info", "--json", wrapper=wrapper), 0).json()
         self.assertEqual((info["thread_count"], info["limits"]["cgroup_cpu_count"]), (1, 1))
 
     def test_memory(self):
         source = self.temp / "source"
         harness.make_tree(source, {"file": harness.payload("limits", 3_000_000)})
-        with self.memory_group(160 << 20) as wrapper:
+        with memory_group(160 << 20) as (wrapper, _):
             limits = self.check(harness.run("info", "--json", wrapper=wrapper), 0).json()["limits"]
             self.assertEqual((limits["cgroup_memory_bytes_max"], limits["memory_budget_bytes"]), (160 << 20, 140 << 20))
             finished = harness.run("pack", source, "--out", self.temp / "out", wrapper=wrapper)
@@ -260,7 +234,7 @@ class Limits(harness.TestCase):
             self.assertIn(b"warning: --memory", self.check(finished, 0).err)
         if harness.has_undefined_sanitizer():
             return  # the sanitizers' own memory is more than the smaller group has
-        with self.memory_group(48 << 20) as wrapper:
+        with memory_group(48 << 20) as (wrapper, _):
             finished = harness.run("pack", source, "--out", self.temp / "other", wrapper=wrapper)
             self.assertIn(b"control group", self.check(finished, 71).err)
         self.assertFalse((self.temp / "other").exists())
@@ -275,6 +249,17 @@ class Limits(harness.TestCase):
             with self.subTest(limit_kib=limit_kib):
                 finished = harness.run("pack", source, "--out", self.temp / "out", "--io", "posix", wrapper=limited)
                 self.check(finished, 71)
+
+    def test_more_files_than_descriptors(self):
+        """Where a lookup is cached and a read is not, as it is in memory's file systems: no file stays open for long."""
+        with harness.small_file_system(self, self.temp / "memory", 64) as memory:
+            harness.make_tree(memory / "source", {f"{i % 7}/{i}": b"%d" % i for i in range(6000)})
+            limited = ("sh", "-c", 'ulimit -n 1024 && exec "$@"', "sh")
+            for backend in ("uring", "posix"):
+                with self.subTest(backend=backend):
+                    out = self.temp / backend
+                    self.check(harness.run("pack", memory / "source", "--out", out, "--io", backend, wrapper=limited), 0)
+                    self.check(harness.run("verify", out), 0)
 
     def test_descriptors_that_run_out(self):
         if harness.has_undefined_sanitizer():

@@ -4,10 +4,8 @@
 usage: kill_loop.py [--kills N] [--stops N] [--mib N] [--seed N] [--temp DIR]
 
 Counts only real kills (the process was at work) and real stops (exit code 75). Every time a plan is done, every file of
-the output is compared with that of an uninterrupted run. A stop must end with 75 in under five seconds. Prints figures;
-exit code 1 where anything is wrong. PIECEWORK_BINARY names the binary.
+the output is compared with that of an uninterrupted run. A stop must end with 75 in under five seconds.
 """
-import argparse
 import contextlib
 import random
 import shutil
@@ -15,11 +13,11 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import campaign  # noqa: E402
 import harness  # noqa: E402
 
 STOP_SECONDS_MAX = 5
@@ -27,9 +25,9 @@ PIECE_SIZE = "256MiB"  # less than a large file: it is cut into parts
 
 
 class Loop:
-    def __init__(self, options):
+    def __init__(self, options, folder):
         self.chance = random.Random(options.seed)
-        self.temp = Path(tempfile.mkdtemp(prefix="kill-loop-", dir=options.temp))
+        self.temp = folder
         self.plan = self.temp / "plan"
         self.out = self.temp / "out"
         self.kill_count = self.stop_count = self.finished_count = 0
@@ -135,25 +133,21 @@ class Loop:
         shutil.rmtree(self.out)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--stops", type=int, default=50)
-    parser.add_argument("--mib", type=int, default=2100)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--temp")
-    options = parser.parse_args()
-    loop = Loop(options)
-    try:
-        loop.expect()
-        loop.run(options.kills, options.stops)
-    finally:
-        shutil.rmtree(loop.temp, ignore_errors=True)
+def run(options, folder):
+    loop = Loop(options, folder)
+    loop.expect()
+    loop.run(options.kills, options.stops)
     stops = sorted(loop.stop_seconds) or [0]
-    print(f"{loop.kill_count} kills and {loop.stop_count} stops over {options.mib} MiB, {PIECE_SIZE} pieces: "
-          f"{loop.finished_count} plans done, all equal to an uninterrupted run ({loop.whole_seconds:.1f} s)")
-    print(f"stops: median {statistics.median(stops):.2f} s, slowest {stops[-1]:.2f} s")
+    return {"kills": loop.kill_count, "stops": loop.stop_count, "plans_done": loop.finished_count, "mib": options.mib,
+            "uninterrupted_seconds": round(loop.whole_seconds, 1), "wrong": 0,
+            "stop_seconds": {"median": round(statistics.median(stops), 2), "slowest": round(stops[-1], 2)}}
+
+
+def add_options(add):
+    add("--kills", type=int, default=200)
+    add("--stops", type=int, default=50)
+    add("--mib", type=int, default=2100)
 
 
 if __name__ == "__main__":
-    main()
+    campaign.main(__doc__, add_options, run)

@@ -29,7 +29,7 @@ TEST(MakeBackendDeathTest, AForbiddenRingNamesTheCauseAndTheFix) {
   EXPECT_EXIT(report_without_ring(BackendKind::kUring, EPERM), ExitedWithCode(3), "io_uring_disabled.*seccomp");
   EXPECT_EXIT(report_without_ring(BackendKind::kUring, ENOSYS), ExitedWithCode(3), "older than 5.6.*seccomp");
   EXPECT_EXIT(report_without_ring(BackendKind::kUring, ENOMEM), ExitedWithCode(3), "RLIMIT_MEMLOCK");
-  EXPECT_EXIT(report_without_ring(BackendKind::kUring, EMFILE), ExitedWithCode(3), "ulimit -n");
+  EXPECT_EXIT(report_without_ring(BackendKind::kUring, EMFILE), ExitedWithCode(4), "ulimit -n");
 }
 
 TEST(MakeBackendDeathTest, AutomaticFallsBackToThreadsAndSaysWhy) {
