@@ -5,6 +5,7 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include "kernels/variant.h"
@@ -75,8 +76,10 @@ int run(const Invocation& invocation) {
     print_message(std::string(is_resource ? "out of memory or threads: " : "internal error: ") + error.what());
     return is_resource ? kExitResources : kExitInternal;
   } catch (const std::exception& unexpected) {
-    print_message(std::string("internal error: ") + unexpected.what());
-    return kExitInternal;
+    // oneTBB says of a thread that it cannot start no more than this.
+    const bool is_resource = std::string_view(unexpected.what()).starts_with("pthread_create has failed");
+    print_message(std::string(is_resource ? "out of memory or threads: " : "internal error: ") + unexpected.what());
+    return is_resource ? kExitResources : kExitInternal;
   }
 }
 

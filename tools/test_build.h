@@ -5,7 +5,7 @@
 //   PIECEWORK_DEAL_TIMEOUT=500               milliseconds that it waits for a provider's answer
 //   PIECEWORK_CHECKPOINT=0:1048576:65536:8   milliseconds between checkpoints, bytes of CAR between marks, dead bytes
 //                                            of a log that is written anew, events in a run
-//   PIECEWORK_PATIENCE=200                   milliseconds without progress after which another attempt is not waited for
+//   PIECEWORK_PATIENCE=200                   milliseconds without progress after which an attempt is not waited for
 #pragma once
 
 #include <cstdint>

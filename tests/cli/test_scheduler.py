@@ -251,14 +251,15 @@ class Limits(harness.TestCase):
                 self.check(finished, 71)
 
     def test_more_files_than_descriptors(self):
-        """Where a lookup is cached and a read is not, as it is in memory's file systems: no file stays open for long."""
+        """Where a lookup is cached and a read is not, as in memory's file systems: no file stays open for long."""
         with harness.small_file_system(self, self.temp / "memory", 64) as memory:
             harness.make_tree(memory / "source", {f"{i % 7}/{i}": b"%d" % i for i in range(6000)})
             limited = ("sh", "-c", 'ulimit -n 1024 && exec "$@"', "sh")
             for backend in ("uring", "posix"):
                 with self.subTest(backend=backend):
                     out = self.temp / backend
-                    self.check(harness.run("pack", memory / "source", "--out", out, "--io", backend, wrapper=limited), 0)
+                    packed = harness.run("pack", memory / "source", "--out", out, "--io", backend, wrapper=limited)
+                    self.check(packed, 0)
                     self.check(harness.run("verify", out), 0)
 
     def test_descriptors_that_run_out(self):

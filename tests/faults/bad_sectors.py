@@ -89,7 +89,8 @@ class Sectors:
     def pack(self, *flags):
         # --dedup none: nothing reads the file before it is packed.
         shutil.rmtree(self.out, ignore_errors=True)
-        return harness.run("pack", self.disk.mount_point / "source", "--dedup", "none", "--out", self.out, "--json", *flags)
+        source = self.disk.mount_point / "source"
+        return harness.run("pack", source, "--dedup", "none", "--out", self.out, "--json", *flags)
 
     def fails(self, name, *flags):
         finished = succeeded(self.pack(*flags), 65)

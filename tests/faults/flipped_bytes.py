@@ -3,11 +3,11 @@
 
 usage: flipped_bytes.py [--count N] [--jobs N] [--seed N] [--temp DIR]
 
-COUNT flips of each kind. A store's and a CAR's are met by pack: exit code 65, the block's file, the CAR or the CID
-that is missing now named, and nothing published. A piece's are met by verify: exit code 65 and a problem with a block's place, or the sidecar's name.
-A flip that changes nothing is no damage, and is counted: in a compressed sidecar where zstd reads the same as before,
-in a CAR that is a source where the CAR that comes out is the undamaged one (blocks are found by their digests, so the
-codec that a section states is not needed).
+COUNT flips of each kind. A store's and a CAR's are met by pack: exit code 65, the block's file, the CAR or the CID that
+is missing now named, and nothing published. A piece's are met by verify: exit code 65 and a problem with a block's
+place, or the sidecar's name. A flip that changes nothing is no damage, and is counted: in a compressed sidecar where
+zstd reads the same as before, in a CAR that is a source where the CAR that comes out is the undamaged one (blocks are
+found by their digests, so the codec that a section states is not needed).
 """
 import concurrent.futures
 import json

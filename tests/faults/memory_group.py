@@ -51,7 +51,8 @@ class Runs:
         source = self.source("sparse")
         with open(source / "sparse", "wb") as file:
             file.truncate(self.options.gib << 30)
-        self.run("pack_sparse", "pack", source, "--no-car", "--piece-size", "64GiB", "--out", self.folder / "sparse-out")
+        flags = ("--no-car", "--piece-size", "64GiB")
+        self.run("pack_sparse", "pack", source, *flags, "--out", self.folder / "sparse-out")
 
     def many_files(self):
         source = self.source("many")

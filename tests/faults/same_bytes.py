@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Packs the same sources under other clocks, time zones, locales, umasks, hosts, backends and thread counts: same bytes.
+"""Packs the same sources under other clocks, zones, locales, umasks, hosts, backends and thread counts: same bytes.
 
 usage: same_bytes.py [--threads-max N] [--seed N] [--temp DIR]
 

@@ -33,8 +33,9 @@ def run(options, folder):
     counts = collections.Counter()
     while time.monotonic() < deadline and runs:
         name, *flags = chosen = chance.choice(runs)
-        command = [sys.executable, str(Path(__file__).with_name(name)), *flags, "--seed", str(chance.randrange(1 << 30)),
-                   "--temp", str(folder)]
+        program = str(Path(__file__).with_name(name))
+        seed = str(chance.randrange(1 << 30))
+        command = [sys.executable, program, *flags, "--seed", seed, "--temp", str(folder)]
         done = subprocess.run(command, capture_output=True, text=True)
         print(" ".join(command[1:-2]), (done.stdout.splitlines() or [""])[-1], flush=True)
         if done.returncode == harness.SKIPPED:

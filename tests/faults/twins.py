@@ -22,7 +22,8 @@ class Twins:
     def __init__(self, folder, options):
         self.chance = random.Random(options.seed)
         self.out = folder / "out"
-        self.environment = {"PIECEWORK_PATIENCE": str(options.patience_ms), "PIECEWORK_CHECKPOINT": "5:1000000:100000:20"}
+        self.environment = {"PIECEWORK_PATIENCE": str(options.patience_ms),
+                            "PIECEWORK_CHECKPOINT": "5:1000000:100000:20"}
         self.job = campaign.Job(folder, campaign.tree(options.seed, 12, 200), "--piece-size", "8MiB")
         self.copies = self.stood_still = self.stood_in_the_midst = 0
 
