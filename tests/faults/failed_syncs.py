@@ -100,7 +100,7 @@ class Syncs:
             thin.remount(lambda: memory.resize(2 * THIN_BYTES >> 10))
             self.job.check_published(out)
             if finished.code == 0:
-                self.job.check_done(out)
+                self.job.check_there(out)
             checkpoint_log.reboot(out)
             self.job.finish(out)
         finally:

@@ -43,7 +43,7 @@ class Limits:
         shutil.rmtree(self.out)
 
     def run(self):
-        for value in range(4, 64):
+        for value in range(4, 184, 3):
             self.meet("nofile", value, 71)
         for step in range(self.steps):
             self.meet("fsize", 1000 + step * self.job.car_bytes() // self.steps, 73)

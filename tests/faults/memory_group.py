@@ -6,7 +6,7 @@ usage: memory_group.py [--gib N] [--files N] [--directory N] [--mib N] [--seed N
 A sparse file of GIB, FILES small files in many directories, DIRECTORY empty ones in one, and data that is stored: pack,
 verify, extract and merge of what fits the disk. Prints the largest resident size of each command in MiB (ru_maxrss).
 Page cache counts to the group and is taken back by the kernel; resident memory is what the promise is about. Exit code
-77 where no group can be made.
+77 where no group can be made, or the folder lies in memory, which counts to the group and cannot be taken back.
 """
 import json
 import os
@@ -84,6 +84,9 @@ class Runs:
 
 
 def run(options, folder):
+    kind = subprocess.run(["stat", "-f", "-c", "%T", str(folder)], capture_output=True, text=True).stdout.strip()
+    if kind == "tmpfs":
+        raise campaign.Skip(f"{folder} lies in memory: --temp elsewhere")
     runs = Runs(folder, options)
     for part in (runs.stored, runs.many_files, runs.one_directory, runs.large_piece):
         part()

@@ -108,6 +108,12 @@ class Job:
                 files = [other for other in self.expected if other.startswith(piece)]
                 require(all(other in found for other in files), f"{name!r} is there, and not all of {files}")
 
+    def check_there(self, out):
+        """All that is published is there; temporaries whose removal was not synced may be, too."""
+        self.check_published(out)
+        found = harness.snapshot(out)
+        require(all(name in found for name in self.expected), f"missing: {sorted(set(self.expected) - set(found))}")
+
     def check_done(self, out):
         found = harness.snapshot(out)
         require(found == self.expected, f"the output differs: {sorted(found)}, expected {sorted(self.expected)}")
