@@ -195,4 +195,4 @@ def add_options(add):
 
 
 if __name__ == "__main__":
-    campaign.main(__doc__, add_options, run)
+    campaign.main(__doc__, add_options, run, temp=campaign.in_memory())

@@ -6,7 +6,7 @@ usage: power_replay.py [--filesystem ext4|ext4-writeback|xfs|btrfs] [--logs N] [
 In each state the file system is mounted, which replays its journal. Every published file must be whole, every receipt
 must have its files, a catalogue that is there must be sound; then the same commands must come to the bytes of an
 uninterrupted run. A state is a prefix of the recorded log, and once more that prefix without a random part of what was
-written since the last flush. The folder should lie in memory (--temp /dev/shm). Exit code 77 without root, loop
+written since the last flush. The folder lies in memory where there is room. Exit code 77 without root, loop
 devices, qemu-storage-daemon with FUSE (Debian: qemu-system-common, fuse3), the file system's tools, or a test build.
 """
 import random
@@ -104,4 +104,4 @@ def add_options(add):
 
 
 if __name__ == "__main__":
-    campaign.main(__doc__, add_options, run)
+    campaign.main(__doc__, add_options, run, temp=campaign.in_memory())

@@ -50,11 +50,17 @@ def succeeded(finished, *codes):
     return finished
 
 
-def main(document, add_options, campaign):
+def in_memory():
+    """A directory in memory with a few GiB of room, or None: many syncs and copies of images are quick there."""
+    shared = Path("/dev/shm")
+    return str(shared) if shared.is_dir() and shutil.disk_usage(shared).free > 6 << 30 else None
+
+
+def main(document, add_options, campaign, temp=None):
     parser = argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser.add_argument)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--temp", help="a directory for what is made")
+    parser.add_argument("--temp", default=temp, help=f"a directory for what is made; default: {temp or 'the usual'}")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix=f"{Path(sys.argv[0]).stem}-", dir=options.temp))
     begin = time.monotonic()
