@@ -7,6 +7,7 @@ Counts only real kills (the process was at work) and real stops (exit code 75). 
 the output is compared with that of an uninterrupted run. A stop must end with 75 in under five seconds.
 """
 import contextlib
+import os
 import random
 import shutil
 import signal
@@ -21,6 +22,7 @@ import campaign  # noqa: E402
 import harness  # noqa: E402
 
 STOP_SECONDS_MAX = 5
+OFTEN = {"PIECEWORK_CHECKPOINT": "20:15000000:4000000:20"}  # of test builds: a state every 20 ms
 PIECE_SIZE = "256MiB"  # less than a large file: it is cut into parts
 
 
@@ -68,9 +70,12 @@ class Loop:
 
     def attempt(self, number):
         """One process that meets `number` at a random moment. True where the plan is done."""
-        process = subprocess.Popen(self.pack(self.out), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(self.pack(self.out), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env={**os.environ, **OFTEN})
         try:
-            _, message = process.communicate(timeout=self.chance.uniform(0.005, self.whole_seconds / 4))
+            # Soon, so that only many attempts together get there, or any time up to the last file.
+            latest = self.whole_seconds * self.chance.choice((0.25, 1))
+            _, message = process.communicate(timeout=self.chance.uniform(0.005, latest))
         except subprocess.TimeoutExpired:
             if number == signal.SIGTERM:
                 self.await_handlers(process)
