@@ -31,8 +31,8 @@ Result<PipelineLimits> pipeline_limits(unsigned thread_count, uint64_t memory_by
 PipelineLimits limits_for_batch(PipelineLimits limits, const LayoutTotals& batch) {
   const uint64_t needed_bytes = align_up(batch.stored_section_bytes_max, kPageBytes) + kPageBytes;
   const bool has_small_blocks = batch.car_bytes / std::max<uint64_t>(batch.block_count, 1) <= kSmallBlockBytes;
-  if (has_small_blocks && needed_bytes <= limits.slot_bytes / 2 && limits.slot_bytes == kPackSlotBytes) {
-    limits.slot_bytes = align_up(limits.slot_bytes / 2, kPageBytes);
+  if (has_small_blocks && needed_bytes <= limits.slot_bytes / 2) {
+    limits.slot_bytes /= 2;
     limits.slot_count = 2 * limits.slot_count - 1;
   }
   if (needed_bytes <= limits.slot_bytes) return limits;

@@ -15,6 +15,7 @@ inline constexpr uint64_t kPackBaseBytes = 40 * kMiB;
 // Sixteen blocks of 1 MiB, one for each lane of the widest digest kernel, with their headers and a parent node: eight
 // MiB would leave half the lanes empty and cost a sixth of the speed.
 inline constexpr uint64_t kPackSlotBytes = 16 * kMiB + 128 * kKiB;
+static_assert(kPackSlotBytes / 2 % kPageBytes == 0, "halves are slots too");
 // A run's events, names and spool beside its buffer.
 inline constexpr uint64_t kPackSlotOverheadBytes = 3 * kMiB;
 // One run is worked on while the next is read.

@@ -8,11 +8,11 @@
 #include <future>
 #include <memory>
 #include <optional>
-#include <thread>
 
 #include "engine/codec/piece_cid.h"
 #include "engine/piece/commp.h"
 #include "engine/serve/virtual_piece.h"
+#include "tools/process.h"
 
 namespace piecework::tools {
 namespace {
@@ -56,8 +56,7 @@ class VirtualReader {
 Result<engine::Commp> commp_while_kept(const io::File& car, const std::atomic<bool>* stop,
                                        const std::function<Status()>& keep) {
   std::atomic<bool> is_over{false};
-  const engine::CommpOptions options{.thread_count = std::max(1U, std::thread::hardware_concurrency()),
-                                     .stop = &is_over};
+  const engine::CommpOptions options{.thread_count = usable_thread_count(), .stop = &is_over};
   std::future<Result<engine::Commp>> work;
   try {
     work = std::async(std::launch::async,
