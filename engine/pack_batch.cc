@@ -16,6 +16,7 @@
 #include "engine/record/file_row.h"
 #include "engine/record/join_parts.h"
 #include "engine/record/sidecar_content.h"
+#include "engine/task_order.h"
 #include "io/scratch_file.h"
 #include "kernels/base/kill_point.h"
 
@@ -220,8 +221,12 @@ class BatchPacker {
     receipt.tree = content_of(tree);
     Status files_status;
     Status nodes_status;
-    tbb::parallel_invoke([&] { files_status = finish_file_table(piece, receipt); },
-                         [&] { nodes_status = finish_nodes(piece, receipt.nodes); });
+    tbb::task_arena arena(static_cast<int>(std::min(settings_.limits.thread_count, 2u)));
+    const TaskOrder order(arena);
+    const auto finish_files = order.parallel([&] { files_status = finish_file_table(piece, receipt); });
+    const auto finish_nodes_file = order.parallel([&] { nodes_status = finish_nodes(piece, receipt.nodes); });
+    arena.execute([&] { tbb::parallel_invoke(finish_files, finish_nodes_file); });
+    order.join();
     PIECEWORK_TRY(std::move(files_status));
     PIECEWORK_TRY(std::move(nodes_status));
     if (planned_.totals.external_count > 0) PIECEWORK_TRY(list_external(receipt));
