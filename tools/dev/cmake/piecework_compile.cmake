@@ -3,6 +3,11 @@
 add_library(piecework_compile INTERFACE)
 target_include_directories(piecework_compile INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(piecework_compile INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wundef -Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # A number that does not fit, or changes its sign, is cut by a cast that somebody wrote, or not at all. Clang's warnings
+  # of these names see other things.
+  target_compile_options(piecework_compile INTERFACE -Wconversion -Wsign-conversion)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # At -O3 these see ghosts in std::string (GCC bug 105651), std::optional and comparisons of vectors.
   target_compile_options(piecework_compile INTERFACE
