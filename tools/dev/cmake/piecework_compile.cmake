@@ -1,5 +1,5 @@
-# Compiler settings shared by every target: warnings, sanitizers, hardening. Instruction sets are never set here:
-# each kernel file of an instruction set gets its own flags in kernels/CMakeLists.txt.
+# Compiler settings shared by every target: warnings and sanitizers (piecework_hardening.cmake has the rest).
+# Instruction sets are never set here: each kernel file of one gets its own flags in kernels/CMakeLists.txt.
 add_library(piecework_compile INTERFACE)
 target_include_directories(piecework_compile INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(piecework_compile INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wundef -Wno-missing-field-initializers)
@@ -22,9 +22,6 @@ endif()
 if(PIECEWORK_SANITIZE)
   add_compile_options(-fsanitize=${PIECEWORK_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${PIECEWORK_SANITIZE})
-elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
-  add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
-  add_link_options(-Wl,-z,relro,-z,now)
 endif()
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 if(PIECEWORK_FUZZ)
