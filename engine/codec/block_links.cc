@@ -34,7 +34,7 @@ Status visit_block_links(uint64_t codec, ByteSpan block, const LinkVisitor& visi
 
 Status list_block_links(uint64_t codec, ByteSpan block, std::vector<Cid>& links) {
   links.clear();
-  const Status status = visit_block_links(codec, block, [&links](const CidView& link) -> Status {
+  Status status = visit_block_links(codec, block, [&links](const CidView& link) -> Status {
     links.emplace_back(link);
     return {};
   });
