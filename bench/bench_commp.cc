@@ -27,7 +27,7 @@ const std::vector<uint8_t>& payload() {
 }
 
 void set_payload_bytes(benchmark::State& state, size_t bytes_per_iteration) {
-  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * bytes_per_iteration));
+  state.SetBytesProcessed(static_cast<int64_t>(static_cast<uint64_t>(state.iterations()) * bytes_per_iteration));
 }
 
 void commp_of_memory(benchmark::State& state) {

@@ -180,7 +180,8 @@ std::vector<Row> rows_to_measure() {
   const std::set<unsigned> thread_counts{1, 2, std::max(1u, std::thread::hardware_concurrency())};
   for (const size_t block_bytes : {kMiB, 16 * kKiB})
     for (const unsigned thread_count : thread_counts)
-      for (const size_t run_segments : {2, 4, 8, 16, 32, 0}) rows.push_back({block_bytes, thread_count, run_segments});
+      for (const size_t run_segments : {2u, 4u, 8u, 16u, 32u, 0u})
+        rows.push_back({block_bytes, thread_count, run_segments});
   return rows;
 }
 

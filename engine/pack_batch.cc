@@ -219,8 +219,7 @@ class BatchPacker {
     const ByteSpan tree{piece.segment_roots.front().data(), piece.segment_roots.size() * kDigestBytes};
     PIECEWORK_TRY(tree_->write(tree, 0));
     receipt.tree = content_of(tree);
-    Status files_status;
-    Status nodes_status;
+    Status files_status, nodes_status;
     tbb::task_arena arena(static_cast<int>(std::min(settings_.limits.thread_count, 2u)));
     const TaskOrder order(arena);
     const auto finish_files = order.parallel([&] { files_status = finish_file_table(piece, receipt); });

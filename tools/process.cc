@@ -34,7 +34,7 @@ const std::atomic<bool>& stop_requested() { return stop_flag; }
 void install_signal_handlers() {
   struct sigaction action = {};
   action.sa_handler = request_stop;
-  action.sa_flags = SA_RESETHAND;  // the second signal kills
+  action.sa_flags = static_cast<int>(SA_RESETHAND);  // the second signal kills
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);

@@ -137,7 +137,7 @@ class DagFiller {
   uint64_t walk_end_bytes_ = 0;  // end of the last section placed
   uint64_t block_count_ = 0;
   uint64_t spool_bytes_ = 0;
-  uint8_t root_cid_[kCidBytesMax];
+  uint8_t root_cid_[kCidBytesMax] = {};
   size_t root_cid_bytes_ = 0;
 };
 

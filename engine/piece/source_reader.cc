@@ -3,15 +3,19 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <deque>
 #include <mutex>
 #include <optional>
+#include <utility>
+
+#include "io/limits.h"
 
 namespace piecework::engine {
 namespace {
 
-// Files of one run that are open at the same time while their bytes come from a disk.
+// Files of one run that the backend opens or reads at the same time.
 constexpr size_t kColdFilesMax = 128;
 
 // The path in the packed tree, or the CID of a stored block.
@@ -21,37 +25,115 @@ std::string_view tree_path(const Run& run, const FileToRead& file) {
 
 bool is_block(const FileToRead& file) { return file.store_source >= 0; }
 
+// Half of the descriptors is left to what else is open; so many are enough for any disk to be busy.
+int64_t cold_files_max() {
+  constexpr uint64_t kAllColdFilesMax = 8192;
+  return static_cast<int64_t>(std::min(kAllColdFilesMax, io::open_file_limit() / 2));
+}
+
+// A descriptor that counts while it is open, where it is given a counter.
+class CountedFd {
+ public:
+  CountedFd() = default;
+  explicit CountedFd(io::UniqueFd fd, std::atomic<int64_t>* count = nullptr) : fd_(std::move(fd)), count_(count) {}
+  CountedFd(CountedFd&& other) noexcept : fd_(std::move(other.fd_)), count_(std::exchange(other.count_, nullptr)) {}
+  CountedFd& operator=(CountedFd&& other) noexcept {
+    reset();
+    fd_ = std::move(other.fd_);
+    count_ = std::exchange(other.count_, nullptr);
+    return *this;
+  }
+  ~CountedFd() { reset(); }
+
+  int get() const { return fd_.get(); }
+  bool is_open() const { return fd_.is_open(); }
+  // Returns false, and changes nothing, where `count_max` are counted already.
+  bool count_in(std::atomic<int64_t>& count, int64_t count_max) {
+    if (count.fetch_add(1) >= count_max) {
+      count.fetch_sub(1);
+      return false;
+    }
+    count_ = &count;
+    return true;
+  }
+  void reset() {
+    fd_.reset();
+    if (std::atomic<int64_t>* count = std::exchange(count_, nullptr); count != nullptr) count->fetch_sub(1);
+  }
+
+ private:
+  io::UniqueFd fd_;
+  std::atomic<int64_t>* count_ = nullptr;
+};
+
 }  // namespace
 
 // What is left of a file that was not all in memory.
-struct SourceReader::ColdFile {
+struct ColdFile {
   uint32_t file_index = 0;
   uint32_t next_extent = 0;        // the first that is not (all) there
   uint32_t extent_done_bytes = 0;  // of it
-  io::UniqueFd owned_fd;           // empty for a shared file, or one that is still to be opened
+  bool is_done = false;
+  CountedFd owned_fd;  // empty for a shared file, or one that is still to be opened
   int fd = -1;
   io::FileStamp before;
 };
 
-// The files of one run that wait for a disk. Owns itself: deleted by the completion that finishes it.
-class SourceReader::ColdBatch {
+// The files of one run that wait for a disk. The run's; all work is over when `done` of a start is called.
+class ColdFiles {
  public:
-  ColdBatch(const SourceReader& reader, Run& run, std::vector<ColdFile> files, std::function<void()> done)
-      : reader_(reader), run_(run), files_(std::move(files)), done_(std::move(done)), left_(files_.size()) {}
+  ColdFiles(SourceReader& reader, Run& run, std::vector<ColdFile> files)
+      : reader_(reader), run_(run), files_(std::move(files)) {}
 
-  void start() {
-    // A batch may finish, and be deleted, inside the last of these calls.
-    const size_t lane_count = std::min(files_.size(), kColdFilesMax);
-    for (size_t i = 0; i < lane_count; ++i) lanes_.emplace_back(*this);
-    next_ = lane_count;
-    for (size_t i = 0; i < lane_count; ++i) start_file(lanes_[i], files_[i]);
+  // The backend opens and reads what is not open yet, and reads the last of what is.
+  void start_first(std::function<void()> done) {
+    std::vector<ColdFile*> first;
+    ColdFile* last_open = nullptr;
+    for (ColdFile& file : files_) {
+      if (file.fd < 0)
+        first.push_back(&file);
+      else
+        last_open = &file;
+    }
+    size_t lane_count = reserve_descriptors(std::min(first.size(), kColdFilesMax));
+    if (last_open != nullptr) {
+      first.push_back(last_open);
+      ++lane_count;
+    }
+    start(std::move(first), lane_count, std::move(done));
+  }
+
+  // This thread reads what has come meanwhile, and the backend the rest.
+  void start_rest(std::function<void()> done) {
+    is_last_start_ = true;
+    std::vector<ColdFile*> rest;
+    for (ColdFile& file : files_) {
+      if (file.is_done) continue;
+      if (reader_.is_stopped()) {
+        fail_stopped(file);
+        break;
+      }
+      const auto warmth = reader_.read_cached(run_, source(file), file);
+      if (!warmth)
+        fail_file(file, warmth.error());
+      else if (*warmth == SourceReader::Warmth::kCold) {
+        rest.push_back(&file);
+        continue;
+      }
+      file.is_done = true;
+      file.owned_fd.reset();
+    }
+    const size_t lane_count = std::min(rest.size(), kColdFilesMax);  // all are open
+    if (lane_count > 0) return start(std::move(rest), lane_count, std::move(done));
+    done_ = std::move(done);
+    finish();
   }
 
  private:
   // One file at a time: open, then all its extents at once.
   struct Lane {
-    explicit Lane(ColdBatch& owner) : batch(owner) {}
-    ColdBatch& batch;
+    explicit Lane(ColdFiles& owner) : batch(owner) {}
+    ColdFiles& batch;
     ColdFile* file = nullptr;
     io::Operation open;
     std::string path;  // of a stored block
@@ -60,6 +142,27 @@ class SourceReader::ColdBatch {
   };
 
   const FileToRead& source(const ColdFile& file) const { return run_.files[file.file_index]; }
+
+  // For so many lanes that open files, or as many as may be open: at least one, since every run must come to its end.
+  size_t reserve_descriptors(size_t wanted_count) {
+    if (wanted_count == 0) return 0;
+    const auto wanted = static_cast<int64_t>(wanted_count);
+    const int64_t free = reader_.cold_count_max_ - reader_.cold_count_.load();
+    reserved_count_ = std::clamp<int64_t>(free, 1, wanted);
+    reader_.cold_count_.fetch_add(reserved_count_);
+    return static_cast<size_t>(reserved_count_);
+  }
+
+  void start(std::vector<ColdFile*> files, size_t lane_count, std::function<void()> done) {
+    waiting_ = std::move(files);
+    done_ = std::move(done);
+    left_ = waiting_.size();
+    lanes_.clear();
+    for (size_t i = 0; i < lane_count; ++i) lanes_.emplace_back(*this);
+    next_ = lane_count;
+    // All may be over, and this object gone, inside the last of these calls.
+    for (size_t i = 0; i < lane_count; ++i) start_file(lanes_[i], *waiting_[i]);
+  }
 
   void start_file(Lane& lane, ColdFile& file) {
     lane.file = &file;
@@ -79,7 +182,7 @@ class SourceReader::ColdBatch {
       fail_file(file, io::operation_error(lane.open, ErrorSide::kSource, reader_.describe(run_, source(file))));
       return finish_file(lane);
     }
-    file.owned_fd = io::UniqueFd(lane.open.result.fd);
+    file.owned_fd = CountedFd(io::UniqueFd(lane.open.result.fd));
     file.fd = file.owned_fd.get();
     auto stamp = io::stamp_fd(file.fd, ErrorSide::kSource, reader_.describe(run_, source(file)));
     Status status = stamp ? reader_.check_before(run_, source(file), *stamp) : tl::unexpected<Error>(stamp.error());
@@ -139,16 +242,17 @@ class SourceReader::ColdBatch {
       }
     }
     file.owned_fd.reset();
+    file.is_done = true;
     size_t finished_count = 1;
     size_t next = next_.fetch_add(1);
-    if (next < files_.size() && reader_.is_stopped()) {
-      fail_file(files_[next], {ErrorCode::kCancelled, ErrorSide::kInternal, 0, std::string(kStoppedText), {}});
-      for (; next < files_.size(); next = next_.fetch_add(1)) ++finished_count;
+    if (next < waiting_.size() && reader_.is_stopped()) {
+      fail_stopped(*waiting_[next]);
+      for (; next < waiting_.size(); next = next_.fetch_add(1)) ++finished_count;
     }
-    // The count goes down last: whoever brings it to zero is alone with the batch.
-    const bool more = next < files_.size();
+    // The count goes down last: whoever brings it to zero is alone with the files.
+    const bool more = next < waiting_.size();
     if (left_.fetch_sub(finished_count) == finished_count) return finish();
-    if (more) start_file(lane, files_[next]);
+    if (more) start_file(lane, *waiting_[next]);
   }
 
   void fail_file(const ColdFile& file, Error error) {
@@ -157,23 +261,33 @@ class SourceReader::ColdBatch {
     first_.emplace(file.file_index, reader_.with_path(std::move(error), run_, source(file)));
   }
 
+  void fail_stopped(const ColdFile& file) {
+    fail_file(file, {ErrorCode::kCancelled, ErrorSide::kInternal, 0, std::string(kStoppedText), {}});
+  }
+
   void finish() {
-    if (first_) run_.status = tl::unexpected<Error>(std::move(first_->second));
+    if (is_last_start_ && first_) run_.status = tl::unexpected<Error>(first_->second);
+    reader_.cold_count_.fetch_sub(std::exchange(reserved_count_, 0));
     const std::function<void()> done = std::move(done_);
-    delete this;
     done();
   }
 
-  const SourceReader& reader_;
+  SourceReader& reader_;
   Run& run_;
   std::vector<ColdFile> files_;
+  std::vector<ColdFile*> waiting_;  // of this start
+  int64_t reserved_count_ = 0;
+  bool is_last_start_ = false;
   std::function<void()> done_;
   std::deque<Lane> lanes_;
   std::atomic<size_t> next_{0};
-  std::atomic<size_t> left_;
+  std::atomic<size_t> left_{0};
   std::mutex mutex_;
   std::optional<std::pair<uint32_t, Error>> first_;  // of the first file that failed, whatever the timing
 };
+
+SourceReader::SourceReader(const SourceSet& sources, io::Backend& backend, const std::atomic<bool>* stop)
+    : sources_(sources), backend_(backend), stop_(stop), cold_count_max_(cold_files_max()) {}
 
 io::OpenRequest SourceReader::open_request(const Run& run, const FileToRead& file, std::string& block_path) const {
   const std::string_view path = tree_path(run, file);
@@ -273,7 +387,7 @@ Result<SourceReader::Warmth> SourceReader::open_warm(const Run& run, const FileT
   PIECEWORK_ASSIGN(std::optional<io::UniqueFd> opened,
                    io::try_open_cached(request.directory_fd, request.path, ErrorSide::kSource, path));
   if (!opened) return Warmth::kCold;
-  cold.owned_fd = std::move(*opened);
+  cold.owned_fd = CountedFd(std::move(*opened));
   cold.fd = cold.owned_fd.get();
   PIECEWORK_ASSIGN(cold.before, io::stamp_fd(cold.fd, ErrorSide::kSource, path));
   PIECEWORK_TRY(check_before(run, file, cold.before));
@@ -281,30 +395,37 @@ Result<SourceReader::Warmth> SourceReader::open_warm(const Run& run, const FileT
 }
 
 // Fills in `cold` as far as it gets; kCold: the rest is the backend's work.
-Result<SourceReader::Warmth> SourceReader::read_warm(Run& run, const FileToRead& file, ColdFile& cold) {
+Result<SourceReader::Warmth> SourceReader::read_warm(const Run& run, const FileToRead& file, ColdFile& cold) {
   if (file.extent_begin == file.extent_end && file.shared == nullptr && !is_block(file)) {
     PIECEWORK_TRY(check_unread(run, file));
     return Warmth::kDone;
   }
   PIECEWORK_ASSIGN(const Warmth opened, open_warm(run, file, cold));
   if (opened == Warmth::kCold) return Warmth::kCold;
-  for (; cold.next_extent < file.extent_end; ++cold.next_extent) {
+  return read_cached(run, file, cold);
+}
+
+// Reads on where `cold`, which is open, has got to.
+Result<SourceReader::Warmth> SourceReader::read_cached(const Run& run, const FileToRead& file, ColdFile& cold) const {
+  for (; cold.next_extent < file.extent_end; ++cold.next_extent, cold.extent_done_bytes = 0) {
     const ReadExtent& extent = run.extents[cold.next_extent];
     const MutableByteSpan target = run.slot.bytes.subspan(extent.buffer_offset_bytes, extent.length_bytes);
-    PIECEWORK_ASSIGN(const io::CachedRead read, io::try_read_cached(cold.fd, target, extent.file_offset_bytes,
-                                                                    ErrorSide::kSource, tree_path(run, file)));
+    const uint32_t done_bytes = cold.extent_done_bytes;
+    PIECEWORK_ASSIGN(const io::CachedRead read,
+                     io::try_read_cached(cold.fd, target.subspan(done_bytes), extent.file_offset_bytes + done_bytes,
+                                         ErrorSide::kSource, tree_path(run, file)));
     if (read.end == io::ReadEnd::kFull) continue;
-    cold.extent_done_bytes = static_cast<uint32_t>(read.read_bytes);
+    cold.extent_done_bytes += static_cast<uint32_t>(read.read_bytes);
     if (read.end == io::ReadEnd::kWouldBlock) return Warmth::kCold;
     return fail(ErrorCode::kChanged, ErrorSide::kSource,
                 fmt::format("'{}' ends at {} bytes, the plan saw {}: it shrank while it was packed",
-                            describe(run, file), extent.file_offset_bytes + read.read_bytes, file.file_bytes));
+                            describe(run, file), extent.file_offset_bytes + cold.extent_done_bytes, file.file_bytes));
   }
   PIECEWORK_TRY(check_after(run, file, cold.fd, cold.before));
   return Warmth::kDone;
 }
 
-SourceReader::ColdFile SourceReader::unread(const Run& run, uint32_t file_index) {
+ColdFile SourceReader::unread(const Run& run, uint32_t file_index) {
   ColdFile cold;
   cold.file_index = file_index;
   cold.next_extent = run.files[file_index].extent_begin;
@@ -319,14 +440,21 @@ void SourceReader::read(Run& run, std::function<void()> done) {
     if (!warmth)
       run.status = tl::unexpected<Error>(with_path(std::move(warmth).error(), run, run.files[i]));
     else if (*warmth == Warmth::kCold) {
-      // Lookups are often cached where data is not: what is not read at once is opened again when its turn comes, since
-      // a run may have more files than the process may have descriptors.
-      if (cold.owned_fd.is_open() && cold_files.size() >= kColdFilesMax) cold = unread(run, i);
+      // Lookups are often cached where data is not: what more files than may be kept open have is opened again when
+      // its turn comes.
+      if (cold.owned_fd.is_open() && !cold.owned_fd.count_in(cold_count_, cold_count_max_)) cold = unread(run, i);
       cold_files.push_back(std::move(cold));
     }
   }
   if (!run.status || cold_files.empty()) return done();
-  (new ColdBatch(*this, run, std::move(cold_files), std::move(done)))->start();
+  run.cold_files = std::make_shared<ColdFiles>(*this, run, std::move(cold_files));
+  run.cold_files->start_first(std::move(done));
+}
+
+void SourceReader::read_rest(Run& run, std::function<void()> done) {
+  if (!run.status) run.cold_files.reset();
+  if (run.cold_files == nullptr) return done();
+  run.cold_files->start_rest(std::move(done));
 }
 
 }  // namespace piecework::engine

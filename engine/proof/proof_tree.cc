@@ -16,7 +16,7 @@ constexpr unsigned kQuadHeight = 2;
 // The largest subtree that begins at the group `first` and has at most `quad_count` groups.
 TreeNode largest_subtree(uint64_t first, uint64_t quad_count) {
   const int aligned = first == 0 ? 63 : std::countr_zero(first);
-  const unsigned level = static_cast<unsigned>(std::min<int>(aligned, std::bit_width(quad_count) - 1));
+  const unsigned level = static_cast<unsigned>(std::min(aligned, static_cast<int>(std::bit_width(quad_count)) - 1));
   return {kQuadHeight + level, first >> level};
 }
 

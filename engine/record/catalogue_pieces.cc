@@ -199,7 +199,7 @@ class PieceSearch {
         PIECEWORK_ASSIGN(const bool there, is_there(piece_id));
         all_there = all_there && there;
       }
-      const unsigned rank = (all_there ? 2 : 0) + (places[i].entry.kind == ContentKind::kExternal ? 0 : 1);
+      const unsigned rank = (all_there ? 2u : 0u) + (places[i].entry.kind == ContentKind::kExternal ? 0u : 1u);
       const auto [known, is_new] = best.try_emplace(places[i].entry.cid, rank, i);
       if (!is_new && known->second.first < rank) known->second = {rank, i};
     }
@@ -252,7 +252,7 @@ class PieceSearch {
       unsigned best_rank = 0;
       for (const CatalogueEntry& holder : holders) {
         PIECEWORK_ASSIGN(const bool there, is_there(holder.piece_id));
-        const unsigned rank = 1 + (there ? 1 : 0) + (there && needed_.contains(holder.piece_id) ? 1 : 0);
+        const unsigned rank = !there ? 1 : needed_.contains(holder.piece_id) ? 3 : 2;
         if (rank <= best_rank) continue;
         best = &holder;
         best_rank = rank;

@@ -16,10 +16,15 @@ namespace {
 
 using Kind = StoreNode::Kind;
 
+// A block notes its content in so many bits. SQLite counts rows from 1 and goes on after the largest number there is:
+// only a damaged catalogue comes to more.
+constexpr unsigned kContentBits = 61;
+constexpr uint64_t kContentPlusOneMax = (uint64_t{1} << kContentBits) - 1;
+
 struct Block {
   uint64_t offset_bytes = 0;
   uint64_t leaf_bytes = 0;    // of a dag-pb leaf without its bytes
-  uint64_t content_plus_one : 61 = 0;
+  uint64_t content_plus_one : kContentBits = 0;
   uint64_t has_block : 1 = 0;
   uint64_t is_directory : 1 = 0;  // a content that is one
   uint64_t is_walked : 1 = 0;     // an inner node of a file or a shard
@@ -281,7 +286,12 @@ class ContentsWalk {
       last_content_ = block->content_plus_one - 1;
     } else {
       PIECEWORK_ASSIGN(last_content_, writer_.add_content(piece_id_, facts));
-      if (block != nullptr) block->content_plus_one = last_content_ + 1;
+      if (last_content_ >= kContentPlusOneMax) {
+        return fail(
+            ErrorCode::kCorrupt, ErrorSide::kSource,
+            fmt::format("the catalogue is damaged: it has a content {}; rebuild it from the pieces", last_content_));
+      }
+      if (block != nullptr) block->content_plus_one = (last_content_ + 1) & kContentPlusOneMax;
       if (block != nullptr) block->is_directory = facts.kind == ContentKind::kDirectory;
     }
     if (!is_listed) return {};

@@ -73,7 +73,7 @@ class Measurement {
   void close_top() {
     const TreeMeasure sum = sums_.back();
     if (known_.add(stack_.top_cid().bytes(), measures_.size())) measures_.push_back(sum);
-    directory_count_ -= is_sub_shard_.back() ? 0 : 1;
+    if (!is_sub_shard_.back()) --directory_count_;
     stack_.pop();
     sums_.pop_back();
     is_sub_shard_.pop_back();
@@ -125,7 +125,7 @@ class Measurement {
     stack_.push(cid, place, std::move(node));
     sums_.emplace_back();
     is_sub_shard_.push_back(is_sub_shard);
-    directory_count_ += is_sub_shard ? 0 : 1;
+    if (!is_sub_shard) ++directory_count_;
     return {};
   }
 

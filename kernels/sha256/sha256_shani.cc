@@ -30,14 +30,14 @@ namespace {
 }
 
 // Block `index` of every stream, then the next: the loop that all message hashing ends in.
-template <int kStreams>
+template <size_t kStreams>
 [[gnu::always_inline]] inline void compress_streams(ShaNiState<kStreams>& state, const uint8_t* const* data,
                                                     size_t block_count) {
   for (size_t index = 0; index < block_count; ++index) {
     const ShaNiState<kStreams> chaining = state;
     ShaNiMessage<kStreams> message;
 #pragma GCC unroll 8
-    for (int s = 0; s < kStreams; ++s) {
+    for (size_t s = 0; s < kStreams; ++s) {
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) message.words[s][i] = swap_word_bytes(load_unaligned(data[s] + 64 * index + 16 * i));
     }
@@ -46,12 +46,12 @@ template <int kStreams>
   }
 }
 
-template <int kStreams>
+template <size_t kStreams>
 void compress_lanes(uint32_t (*state)[16], const uint8_t* const* data, size_t block_count) {
   ShaNiState<kStreams> streams;
-  for (int s = 0; s < kStreams; ++s) load_lane(streams.abef[s], streams.cdgh[s], state, static_cast<size_t>(s));
+  for (size_t s = 0; s < kStreams; ++s) load_lane(streams.abef[s], streams.cdgh[s], state, s);
   compress_streams<kStreams>(streams, data, block_count);
-  for (int s = 0; s < kStreams; ++s) store_lane(state, static_cast<size_t>(s), streams.abef[s], streams.cdgh[s]);
+  for (size_t s = 0; s < kStreams; ++s) store_lane(state, s, streams.abef[s], streams.cdgh[s]);
 }
 
 }  // namespace

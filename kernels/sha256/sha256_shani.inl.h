@@ -15,14 +15,14 @@
 namespace piecework::kernels {
 namespace {
 
-template <int kStreams>
+template <size_t kStreams>
 struct ShaNiState {
   __m128i abef[kStreams];
   __m128i cdgh[kStreams];
 };
 
 // The sixteen words of one block of each stream, four to a register.
-template <int kStreams>
+template <size_t kStreams>
 struct ShaNiMessage {
   __m128i words[kStreams][4];
 };
@@ -51,20 +51,20 @@ inline __m128i initial_cdgh() {
 }
 
 // The 64 rounds of one block per stream, schedule included. `message` is used up; the caller adds the chaining value.
-template <int kStreams>
+template <size_t kStreams>
 [[gnu::always_inline]] inline void run_rounds(ShaNiState<kStreams>& state, ShaNiMessage<kStreams>& message) {
 #pragma GCC unroll 16
-  for (int group = 0; group < 16; ++group) {  // four rounds each
+  for (size_t group = 0; group < 16; ++group) {  // four rounds each
     const __m128i constants = load_aligned(&kRoundConstants.value[4 * group]);
     __m128i inputs[kStreams];
 #pragma GCC unroll 8
-    for (int s = 0; s < kStreams; ++s) {
+    for (size_t s = 0; s < kStreams; ++s) {
       inputs[s] = _mm_add_epi32(message.words[s][group & 3], constants);
       state.cdgh[s] = _mm_sha256rnds2_epu32(state.cdgh[s], state.abef[s], inputs[s]);
     }
     if (group >= 3 && group < 15) {  // words 4 * group + 4 .. + 7, begun two groups ago by sha256msg1
 #pragma GCC unroll 8
-      for (int s = 0; s < kStreams; ++s) {
+      for (size_t s = 0; s < kStreams; ++s) {
         const __m128i now = message.words[s][group & 3];
         __m128i& next = message.words[s][(group + 1) & 3];
         next =
@@ -72,12 +72,12 @@ template <int kStreams>
       }
     }
 #pragma GCC unroll 8
-    for (int s = 0; s < kStreams; ++s) {
+    for (size_t s = 0; s < kStreams; ++s) {
       state.abef[s] = _mm_sha256rnds2_epu32(state.abef[s], state.cdgh[s], _mm_shuffle_epi32(inputs[s], 0x0E));
     }
     if (group >= 1 && group < 13) {
 #pragma GCC unroll 8
-      for (int s = 0; s < kStreams; ++s) {
+      for (size_t s = 0; s < kStreams; ++s) {
         __m128i& before = message.words[s][(group + 3) & 3];
         before = _mm_sha256msg1_epu32(before, message.words[s][group & 3]);
       }
@@ -86,27 +86,27 @@ template <int kStreams>
 }
 
 // The 64 rounds of the padding block of a 64-byte message: nothing but rounds, their inputs are constants.
-template <int kStreams>
+template <size_t kStreams>
 [[gnu::always_inline]] inline void run_padding_rounds(ShaNiState<kStreams>& state) {
 #pragma GCC unroll 16
-  for (int group = 0; group < 16; ++group) {
+  for (size_t group = 0; group < 16; ++group) {
     const uint32_t* inputs = &kPaddingRoundInputs.value[4 * group];
 #pragma GCC unroll 8
-    for (int s = 0; s < kStreams; ++s) {
+    for (size_t s = 0; s < kStreams; ++s) {
       state.cdgh[s] = _mm_sha256rnds2_epu32(state.cdgh[s], state.abef[s], load_aligned(inputs));
     }
 #pragma GCC unroll 8
-    for (int s = 0; s < kStreams; ++s) {
+    for (size_t s = 0; s < kStreams; ++s) {
       state.abef[s] =
           _mm_sha256rnds2_epu32(state.abef[s], state.cdgh[s], _mm_shuffle_epi32(load_aligned(inputs), 0x0E));
     }
   }
 }
 
-template <int kStreams>
+template <size_t kStreams>
 [[gnu::always_inline]] inline void add_chaining(ShaNiState<kStreams>& state, const ShaNiState<kStreams>& before) {
 #pragma GCC unroll 8
-  for (int s = 0; s < kStreams; ++s) {
+  for (size_t s = 0; s < kStreams; ++s) {
     state.abef[s] = _mm_add_epi32(state.abef[s], before.abef[s]);
     state.cdgh[s] = _mm_add_epi32(state.cdgh[s], before.cdgh[s]);
   }
@@ -114,17 +114,17 @@ template <int kStreams>
 
 // One tree node per stream from its 64-byte message (words in
 // big-endian order already), stored 32 bytes apart at `target`.
-template <int kStreams>
+template <size_t kStreams>
 [[gnu::always_inline]] inline void hash_node_messages(uint8_t* target, ShaNiMessage<kStreams>& message) {
   ShaNiState<kStreams> state;
 #pragma GCC unroll 8
-  for (int s = 0; s < kStreams; ++s) {
+  for (size_t s = 0; s < kStreams; ++s) {
     state.abef[s] = initial_abef();
     state.cdgh[s] = initial_cdgh();
   }
   run_rounds<kStreams>(state, message);
 #pragma GCC unroll 8
-  for (int s = 0; s < kStreams; ++s) {
+  for (size_t s = 0; s < kStreams; ++s) {
     state.abef[s] = _mm_add_epi32(state.abef[s], initial_abef());
     state.cdgh[s] = _mm_add_epi32(state.cdgh[s], initial_cdgh());
   }
@@ -132,7 +132,7 @@ template <int kStreams>
   run_padding_rounds<kStreams>(state);
   add_chaining<kStreams>(state, chaining);
 #pragma GCC unroll 8
-  for (int s = 0; s < kStreams; ++s) {
+  for (size_t s = 0; s < kStreams; ++s) {
     const __m128i feba = _mm_shuffle_epi32(state.abef[s], 0x1B);
     const __m128i dchg = _mm_shuffle_epi32(state.cdgh[s], 0xB1);
     const __m128i low = swap_word_bytes(_mm_blend_epi16(feba, dchg, 0xF0));
@@ -144,11 +144,11 @@ template <int kStreams>
 }
 
 // `kStreams` adjacent nodes. Everything is read before anything is written, so target may equal source.
-template <int kStreams>
+template <size_t kStreams>
 [[gnu::always_inline]] inline void hash_adjacent_nodes(uint8_t* target, const uint8_t* source) {
   ShaNiMessage<kStreams> message;
 #pragma GCC unroll 8
-  for (int s = 0; s < kStreams; ++s) {
+  for (size_t s = 0; s < kStreams; ++s) {
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) message.words[s][i] = swap_word_bytes(load_unaligned(source + 64 * s + 16 * i));
   }

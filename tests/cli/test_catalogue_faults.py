@@ -58,6 +58,17 @@ class Faults(Case):
         self.assertIn("other things", problems.json()["problems"][0])
         self.assertEqual(list(self.temp.glob(".piecework-check*")), [])
 
+    def test_numbers_of_rows_beyond_any_count(self):
+        """What comes twice in a piece is found again by the number of its first row; a cut one leads elsewhere."""
+        with sqlite3.connect(self.catalogue) as database:
+            database.execute("UPDATE contents SET content = (1 << 61) + 1 WHERE content = 7")
+            database.execute("UPDATE entries SET content = (1 << 61) + 1 WHERE content = 7")
+        twice = self.temp / "twice"
+        harness.make_tree(twice, {"first": b"twice", "second": b"twice"})
+        self.pack_one(twice, "--out", self.out)
+        self.check_all(self.catalogue, 65, b"damaged", WRITERS[:1])
+        self.find("second", code=66)
+
     def test_corrupt(self):
         content = bytearray(self.catalogue.read_bytes())
         content[100:2000] = bytes(1900)

@@ -190,14 +190,14 @@ TEST_P(BackendTest, ReadingADirectoryOrAClosedDescriptorFails) {
 // is before comes as a short read, then EIO. As from bad sectors.
 TEST_P(BackendTest, AShortReadBeforeAnErrorIsCounted) {
   const size_t page_bytes = page_size_bytes();
+  const UniqueFd memory(::open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
+  if (!memory.is_open()) GTEST_SKIP() << "/proc/self/mem cannot be read here";
   const UniqueFd one_page = open_rw("page");
   ASSERT_EQ(::ftruncate(one_page.get(), static_cast<off_t>(page_bytes)), 0);
   auto* pages =
       static_cast<uint8_t*>(::mmap(nullptr, 2 * page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, one_page.get(), 0));
   ASSERT_NE(pages, MAP_FAILED);
   paint({pages, page_bytes});
-  const UniqueFd memory(::open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
-  if (!memory.is_open()) GTEST_SKIP() << "/proc/self/mem cannot be read here";
   std::vector<uint8_t> bytes(2 * page_bytes);
   Operation read;
   read.request = ReadRequest{memory.get(), bytes, reinterpret_cast<uint64_t>(pages)};

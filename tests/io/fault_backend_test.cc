@@ -89,10 +89,11 @@ TEST_F(FaultBackendTest, TheSameSeedInjectsTheSameFaults) {
   std::vector<std::vector<int>> outcomes;
   for (int round = 0; round < 2; ++round) {
     use({.seed = 42, .error_permille = 300});
-    std::vector<int>& outcome = outcomes.emplace_back();
+    std::vector<int> outcome;
     for (int i = 0; i < 50; ++i) outcome.push_back(write("abcdefgh", 0).sys_errno);
     EXPECT_GT(backend_->injected_count(), 0u);
     EXPECT_LT(backend_->injected_count(), 50u);
+    outcomes.push_back(outcome);
   }
   EXPECT_EQ(outcomes[0], outcomes[1]);
 }

@@ -99,7 +99,7 @@ TEST_F(LimitsTest, TheAffinityMaskCounts) {
   EXPECT_EQ(usable_cpu_count(none), static_cast<uint32_t>(CPU_COUNT(&all)));
   cpu_set_t one;
   CPU_ZERO(&one);
-  for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++cpu) {
+  for (size_t cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++cpu) {
     if (CPU_ISSET(cpu, &all)) CPU_SET(cpu, &one);
   }
   ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);

@@ -97,10 +97,9 @@ TEST(SpoolStream, AFullScratchDirectoryIsNamed) {
 
 TEST(SpoolStream, AStreamThatCannotBeReadIsTheSourcesFault) {
   const TempDir directory;
-  const int descriptor = open(directory.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  ASSERT_GE(descriptor, 0);
-  const Result<File> spool = spool_stream(descriptor, "standard input", directory.path());
-  close(descriptor);
+  const UniqueFd descriptor(open(directory.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  ASSERT_TRUE(descriptor.is_open());
+  const Result<File> spool = spool_stream(descriptor.get(), "standard input", directory.path());
   ASSERT_FALSE(spool);
   EXPECT_EQ(spool.error().side, ErrorSide::kSource);
 }

@@ -24,7 +24,7 @@ using testing::deterministic_bytes;
 using testing::reference_sha256;
 
 TEST(Avx512Emulation, NodesEqualScalar) {
-  for (const size_t batch_count : {0, 1, 2, 3}) {
+  for (const size_t batch_count : {0u, 1u, 2u, 3u}) {
     const size_t count = 16 * batch_count;
     const std::vector<uint8_t> source = deterministic_bytes("emulated nodes", 64 * count + 1);
     std::vector<uint8_t> target(32 * count), expected(32 * count);
@@ -44,7 +44,7 @@ TEST(Avx512Emulation, NodesInPlaceEqualScalar) {
 
 TEST(Avx512Emulation, GranulesEqualScalar) {
   // Exactly sized, so that AddressSanitizer sees a read beyond the last lane's last byte.
-  for (const size_t batch_count : {1, 2}) {
+  for (const size_t batch_count : {1u, 2u}) {
     const size_t count = 16 * batch_count;
     const std::vector<uint8_t> payload = deterministic_bytes("emulated granules", kGranuleBytes * count);
     std::vector<uint8_t> roots(32 * count), expected(32 * count);
@@ -86,7 +86,7 @@ TEST(Avx512Emulation, ManyEqualsOpenSslWithRefillAndHandOver) {
                             .narrow = compress_few_lanes,
                             .narrow_lanes = 4};
   const std::vector<uint8_t> data = deterministic_bytes("emulated many", 1 << 18);
-  for (const size_t job_count : {1, 4, 8, 9, 15, 16, 17, 31, 60}) {
+  for (const size_t job_count : {1u, 4u, 8u, 9u, 15u, 16u, 17u, 31u, 60u}) {
     std::vector<Digest32> digests(job_count);
     std::vector<HashJob> jobs;
     for (size_t i = 0, offset = 0; i < job_count; ++i) {

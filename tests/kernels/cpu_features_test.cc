@@ -22,11 +22,11 @@ TEST(CpuFeatures, RegistersThatTheSystemDoesNotSaveAreNotUsed) {
   CpuidWords words = kEverything;
   words.xcr0 = 0x07;  // no AVX-512 state: a hypervisor or kernel that masks it
   EXPECT_EQ(features_from_cpuid(words), kCpuShaNi | kCpuAvx2);
-  for (const uint64_t partial : {0x27, 0x67, 0xA7, 0xC7}) {
+  for (const uint64_t partial : {0x27u, 0x67u, 0xA7u, 0xC7u}) {
     words.xcr0 = partial;
     EXPECT_EQ(features_from_cpuid(words), kCpuShaNi | kCpuAvx2) << partial;
   }
-  for (const uint64_t without_ymm : {0x00, 0x01, 0x03, 0xE3}) {
+  for (const uint64_t without_ymm : {0x00u, 0x01u, 0x03u, 0xE3u}) {
     words.xcr0 = without_ymm;
     EXPECT_EQ(features_from_cpuid(words), kCpuNone) << without_ymm;
   }

@@ -45,7 +45,8 @@ TEST(Crc32c, GoesOnFromASeed) {
 }
 
 TEST(ZeroDetection, SeesEverySingleByte) {
-  for (const size_t length : {1, 7, 8, 15, 16, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1016}) {
+  for (const size_t length :
+       {1u, 7u, 8u, 15u, 16u, 31u, 32u, 33u, 63u, 64u, 65u, 127u, 128u, 129u, 255u, 256u, 257u, 1016u}) {
     std::vector<uint8_t> data(length, 0);
     EXPECT_TRUE(is_all_zero(data)) << length;
     EXPECT_TRUE(is_all_zero_scalar(data)) << length;

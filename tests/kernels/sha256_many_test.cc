@@ -57,7 +57,7 @@ TEST_P(Sha256Many, UnequalLengthsRefillLanes) {
 
 TEST_P(Sha256Many, OneLongMessageAmongShortOnes) {
   const std::vector<uint8_t> data = deterministic_bytes("long", 40000);
-  for (const size_t position : {0, 7, 15, 16, 19}) {
+  for (const size_t position : {0u, 7u, 15u, 16u, 19u}) {
     std::vector<size_t> lengths(20, 100);
     lengths[position] = 30001;
     check(lengths, data);

@@ -84,7 +84,7 @@ TEST(Sha256, GoesOnAfterFinishAndAfterACopy) {
 
 TEST(Sha256, GoesOnFromASavedState) {
   const std::vector<uint8_t> data = deterministic_bytes("saved", 500);
-  for (const size_t cut : {0, 1, 63, 64, 65, 127, 128, 200, 499, 500}) {
+  for (const size_t cut : {0u, 1u, 63u, 64u, 65u, 127u, 128u, 200u, 499u, 500u}) {
     Sha256 first;
     first.append(ByteSpan(data).first(cut));
     const Sha256State saved = first.state();

@@ -38,9 +38,9 @@ TEST(Xxh3, ReproducesTheReferenceValues) {
 
 TEST(Xxh3, PartsMakeTheSameDigest) {
   const std::vector<uint8_t> data = deterministic_bytes("xxh3", 3000);
-  for (const size_t length : {0, 1, 16, 240, 241, 256, 1024, 3000}) {
+  for (const size_t length : {0u, 1u, 16u, 240u, 241u, 256u, 1024u, 3000u}) {
     const ByteSpan message = ByteSpan(data).first(length);
-    for (const size_t part : {1, 7, 64, 255, 256, 257, 1024}) {
+    for (const size_t part : {1u, 7u, 64u, 255u, 256u, 257u, 1024u}) {
       Xxh3 hasher;
       for (size_t offset = 0; offset < length; offset += part) {
         hasher.append(message.subspan(offset, std::min(part, length - offset)));

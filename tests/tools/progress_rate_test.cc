@@ -12,7 +12,7 @@ TEST(RateEstimatorTest, SteadyWorkIsMeasuredFromTheSecondSample) {
   RateEstimator rate;
   rate.add(100, 0);
   EXPECT_EQ(rate.bytes_per_second(), 0);
-  for (int second = 1; second <= 50; ++second) {
+  for (unsigned second = 1; second <= 50; ++second) {
     rate.add(100 + second, second * kMegabyte);
     EXPECT_NEAR(rate.bytes_per_second(), 1e6, 1);
   }
@@ -26,7 +26,7 @@ TEST(RateEstimatorTest, UnevenSamplesOfSteadyWorkDoNotMatter) {
 
 TEST(RateEstimatorTest, FollowsAChangeAndAStall) {
   RateEstimator rate;
-  for (int second = 0; second <= 30; ++second) rate.add(second, second * kMegabyte);
+  for (unsigned second = 0; second <= 30; ++second) rate.add(second, second * kMegabyte);
   for (int second = 31; second <= 90; ++second) rate.add(second, 30 * kMegabyte);
   EXPECT_LT(rate.bytes_per_second(), 1e4);
 }

@@ -147,8 +147,7 @@ TEST(DealPolicy, HowPiecesGetThere) {
   EXPECT_EQ(transfer_of(std::string(kPolicy), 0), "offline");
   EXPECT_EQ(transfer_of(with("\"mk20\"", "\"mk20\"\ntransfer = \"push\""), 0), "push");
   const auto with_url = [](std::string_view from, std::string_view to) {
-    std::string text = with(from, to);
-    return text.insert(0, "piece_url = \"https://archive.example/piece/\"\n");
+    return "piece_url = \"https://archive.example/piece/\"\n" + with(from, to);
   };
   EXPECT_EQ(transfer_of(with_url("eu", "eu"), 0), "pull");
   EXPECT_EQ(transfer_of(with_url("eu", "eu"), 1), "pull");

@@ -168,7 +168,7 @@ TEST(KeyFile, OnlyWhereNobodyElseCanReadIt) {
   EXPECT_TRUE(std::ranges::equal(key->bytes(), golden_key().bytes()));
   ASSERT_EQ(::chmod(path.c_str(), 0400), 0);
   EXPECT_TRUE(read_key_file(path));
-  for (const mode_t mode : {0640, 0604, 0620, 0610, 0644, 0666}) {
+  for (const mode_t mode : {0640u, 0604u, 0620u, 0610u, 0644u, 0666u}) {
     ASSERT_EQ(::chmod(path.c_str(), mode), 0);
     const Result<SecretKey> refused = read_key_file(path);
     ASSERT_FALSE(refused) << mode;

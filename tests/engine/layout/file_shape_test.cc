@@ -27,7 +27,7 @@ TEST(FileShape, SubtreesAreWhatTheirNodesComeTo) {
     const Profile profile{
         .chunk_bytes = 10, .max_links = 3, .raw_leaves = raw_leaves, .cid_version = uint8_t{raw_leaves}};
     // One leaf; a full level and one leaf more, which keeps its chain of parents; a bit of everything.
-    for (const uint64_t file_bytes : {1, 10, 30, 31, 270, 271, 280, 811, 1000}) {
+    for (const uint64_t file_bytes : {1u, 10u, 30u, 31u, 270u, 271u, 280u, 811u, 1000u}) {
       const FileShape shape(file_bytes, profile);
       for (size_t level = 0; level < shape.level_count(); ++level) {
         uint64_t content_bytes = 0;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/codec/piece_cid.h"
+#include "io/file.h"
 #include "tests/support/golden.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_input.h"
@@ -181,10 +182,9 @@ TEST(CommpOfDescriptorTest, ReadsFromWhereItStands) {
   const testing::TempDir directory;
   const std::vector<uint8_t> payload = deterministic_bytes("position", 100000);
   testing::write_file(directory / "payload", as_text(payload));
-  const int descriptor = open((directory / "payload").c_str(), O_RDONLY | O_CLOEXEC);
-  ASSERT_EQ(lseek(descriptor, 1000, SEEK_SET), 1000);
-  const Result<Commp> commp = commp_of_descriptor(descriptor, "payload", {});
-  close(descriptor);
+  const io::UniqueFd descriptor(open((directory / "payload").c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(lseek(descriptor.get(), 1000, SEEK_SET), 1000);
+  const Result<Commp> commp = commp_of_descriptor(descriptor.get(), "payload", {});
   ASSERT_TRUE(commp);
   EXPECT_EQ(commp->root, commp_of_bytes(ByteSpan(payload).subspan(1000), 1)->root);
 }

@@ -71,7 +71,8 @@ class TwoPassWriter {
       if (!written.insert(cid).second) continue;
       const auto& [block, children] = blocks_.at(cid);
       uint8_t length[10];
-      car.append(reinterpret_cast<char*>(length), encode_varint(length, cid.size() + block.size()) - length);
+      const uint8_t* end = encode_varint(length, cid.size() + block.size());
+      car += as_text({length, end});
       car += cid + block;
       stack.insert(stack.end(), children.rbegin(), children.rend());
     }
@@ -102,7 +103,7 @@ class TwoPassWriter {
     uint8_t cid[kCidV1Sha256Bytes];
     const int version = codec == kCodecRaw ? 1 : profile_.cid_version;
     const uint8_t* end = encode_sha256_cid(cid, version, codec, kernels::sha256(as_bytes(block)));
-    Made made{std::string(reinterpret_cast<char*>(cid), end - cid), block.size(), 0};
+    Made made{std::string(as_text({cid, end})), block.size(), 0};
     std::vector<std::string> children;
     for (const Link& link : links) {
       made.tsize += link.made.tsize;

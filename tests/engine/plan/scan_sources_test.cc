@@ -51,8 +51,8 @@ Scanned scan(const std::filesystem::path& root, const ScanOptions& options) {
 
 // Directories below directories, at random; every tenth hidden, some with nothing in them.
 void make_tree(const std::filesystem::path& directory, int depth, std::mt19937& random) {
-  const unsigned count = depth == 0 ? 30 : random() % 7;
-  for (unsigned i = 0; i < count; ++i) {
+  const uint64_t count = depth == 0 ? 30 : random() % 7;
+  for (uint64_t i = 0; i < count; ++i) {
     const std::string name = (random() % 10 == 0 ? "." : "") + std::to_string(random() % 1'000'000) + "d";
     std::filesystem::create_directory(directory / name);
     if (depth < 3) make_tree(directory / name, depth + 1, random);

@@ -88,7 +88,7 @@ void check(const std::vector<uint8_t>& payload, const std::vector<PayloadRange>&
 
 TEST(ProofTreeTest, LeadsToTheRootFromAnyRanges) {
   std::mt19937 random(1);
-  for (const size_t payload_bytes : {0, 1, 126, 127, 128, 254, 1000, 1016, 5000, 65024, 65025}) {
+  for (const size_t payload_bytes : {0u, 1u, 126u, 127u, 128u, 254u, 1000u, 1016u, 5000u, 65024u, 65025u}) {
     const std::vector<uint8_t> payload = piecework::testing::deterministic_bytes("payload", payload_bytes);
     check(payload, {});
     if (payload_bytes > 0) check(payload, {{0, payload_bytes}});

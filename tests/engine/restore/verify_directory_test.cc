@@ -47,7 +47,7 @@ class VerifyDirectory : public ::testing::Test {
   fs::path file(const std::string& suffix) const { return dir_ / "out" / (receipt_->piece_cid_v1 + suffix); }
   fs::path receipt_path() const { return dir_ / "out" / "receipts" / receipt_->plan_digest / "0.json"; }
 
-  VerifyReport verify(VerifyOptions options = {}) const {
+  VerifyReport verify(const VerifyOptions& options = {}) const {
     VerifyReport report;
     const Status status = verify_directory((dir_ / "out").string(), options, report);
     EXPECT_TRUE(status) << status.error().message;

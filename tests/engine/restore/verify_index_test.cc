@@ -16,7 +16,7 @@ BlockKey numbered_key(uint64_t number) {
 }
 
 TEST(BlockIndex, FindsWhatIsThereAndNothingElse) {
-  for (const uint64_t count : {0, 1, 2, 3, 10, 1000, 20'000}) {
+  for (const uint64_t count : {0u, 1u, 2u, 3u, 10u, 1000u, 20'000u}) {
     BlockIndex index(kMiB);
     for (uint64_t i = 0; i < count; ++i) {
       BlockEntry entry;
@@ -50,7 +50,7 @@ TEST(BlockIndex, FindsKeysThatAreNotSpreadEvenly) {
 
 TEST(BlockIndex, OfEqualBlocksTheFirstInTheCarStays) {
   BlockIndex index(kMiB);
-  for (const uint64_t offset_bytes : {300, 100, 200}) {
+  for (const uint64_t offset_bytes : {300u, 100u, 200u}) {
     BlockEntry entry;
     entry.key = numbered_key(7);
     entry.offset_bytes = offset_bytes & kCarOffsetMax;

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 #include <leveldb/c.h>
 #include <sys/file.h>
-#include <unistd.h>
 
 #include <array>
 #include <filesystem>
@@ -14,6 +13,7 @@
 
 #include "engine/codec/block_links.h"
 #include "engine/codec/dag_cbor.h"
+#include "io/file.h"
 #include "kernels/base/varint.h"
 #include "kernels/sha256/sha256.h"
 #include "tests/engine/codec/hex_bytes.h"
@@ -160,10 +160,9 @@ TEST_F(KuboPinsTest, FindsThePinsAndTheMfsRootThatKuboLists) {
 }
 
 TEST_F(KuboPinsTest, AsksForRootsWhereADaemonRuns) {
-  const int lock = ::open((repo_path() / "datastore/LOCK").c_str(), O_RDWR | O_CLOEXEC);
-  ASSERT_EQ(::flock(lock, LOCK_EX), 0);
+  const io::UniqueFd lock(::open((repo_path() / "datastore/LOCK").c_str(), O_RDWR | O_CLOEXEC));
+  ASSERT_EQ(::flock(lock.get(), LOCK_EX), 0);
   EXPECT_EQ(error().code, ErrorCode::kUnavailable);
-  ::close(lock);
 }
 
 TEST_F(KuboPinsTest, AsksForRootsWhereTheDatastoreIsNoLeveldb) {

@@ -6,11 +6,11 @@
 #include <leveldb/c.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <map>
 
+#include "io/file.h"
 #include "tests/support/temp_dir.h"
 
 namespace piecework::engine {
@@ -123,10 +123,10 @@ TEST_F(LeveldbReaderTest, SaysWhereTheDatabaseIsOpenElsewhere) {
   leveldb_t* writer = open_writer();  // a POSIX lock, as leveldb takes it
   const Error posix = open().error();
   leveldb_close(writer);
-  const int lock = ::open((database() / "LOCK").c_str(), O_RDWR | O_CLOEXEC);
-  ASSERT_EQ(::flock(lock, LOCK_EX), 0);  // as goleveldb takes it
+  io::UniqueFd lock(::open((database() / "LOCK").c_str(), O_RDWR | O_CLOEXEC));
+  ASSERT_EQ(::flock(lock.get(), LOCK_EX), 0);  // as goleveldb takes it
   const Error flock = open().error();
-  ::close(lock);
+  lock.reset();
   for (const Error& error : {posix, flock}) {
     EXPECT_EQ(error.code, ErrorCode::kUnavailable) << error.message;
     EXPECT_EQ(error.side, ErrorSide::kSource);
@@ -140,10 +140,9 @@ TEST_F(LeveldbReaderTest, KeepsWritersOutWhileItReads) {
   make_database();
   const Result<LeveldbReader> reader = open();
   ASSERT_TRUE(reader);
-  const int lock = ::open((database() / "LOCK").c_str(), O_RDWR | O_CLOEXEC);
-  EXPECT_NE(::flock(lock, LOCK_EX | LOCK_NB), 0);
+  const io::UniqueFd lock(::open((database() / "LOCK").c_str(), O_RDWR | O_CLOEXEC));
+  EXPECT_NE(::flock(lock.get(), LOCK_EX | LOCK_NB), 0);
   EXPECT_TRUE(open()) << "several readers at once";
-  ::close(lock);
 }
 
 TEST_F(LeveldbReaderTest, RefusesWhatIsNoLeveldb) {
