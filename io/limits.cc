@@ -190,6 +190,11 @@ Result<uint64_t> raise_open_file_limit() {
   return limit.rlim_cur;
 }
 
+uint64_t open_file_limit() {
+  struct rlimit limit = {};
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
 size_t page_size_bytes() {
   static const long bytes = ::sysconf(_SC_PAGESIZE);
   return bytes > 0 ? static_cast<size_t>(bytes) : 4096;

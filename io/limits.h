@@ -29,6 +29,9 @@ std::optional<uint64_t> cgroup_memory_limit_bytes(const LimitSources& sources = 
 // Raises the soft limit of open descriptors to the hard one and returns it. To be called once, at the start.
 Result<uint64_t> raise_open_file_limit();
 
+// How many descriptors the process may have open at once.
+uint64_t open_file_limit();
+
 size_t page_size_bytes();
 
 }  // namespace piecework::io

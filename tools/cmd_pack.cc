@@ -191,13 +191,15 @@ Result<engine::PackReport> pack_observed(const PackFlags& flags, Result<engine::
   PackMonitor monitor({.events_target = flags.events,
                        .metrics_path = flags.metrics_path,
                        .output_path = flags.out_path,
-                       .task = std::move(task)},
+                       .task = std::move(task),
+                       .stall_limit = stall_limit()},
                       progress);
   Result<engine::PackReport> report = request.and_then([&](engine::PackRequest& job) {
     job.progress = &progress;
     job.observer = &monitor;
     const ProgressPrinter printer("packing", [&progress] {
-      return ProgressSnapshot{progress.packed_bytes(), progress.planned_bytes.load()};
+      return ProgressSnapshot{progress.packed_bytes(), progress.planned_bytes.load(),
+                              progress.plan.entries_seen.load() + progress.plan.read_bytes.load()};
     });
     return engine::run_pack_job(job);
   });

@@ -152,7 +152,9 @@ Result<int> run_plan(const PlanCommandFlags& flags) {
   engine::PlanProgress progress;
   engine::PlanSummary plan;
   {
-    const ProgressPrinter printer("reading", [&progress] { return ProgressSnapshot{progress.read_bytes.load(), 0}; });
+    const ProgressPrinter printer("reading", [&progress] {
+      return ProgressSnapshot{progress.read_bytes.load(), 0, progress.entries_seen.load()};
+    });
     PIECEWORK_ASSIGN(plan, write_plan(flags, progress));
   }
   PIECEWORK_TRY(flags.json ? print_plan_json(plan) : print_plan_text(plan));

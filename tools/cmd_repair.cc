@@ -106,6 +106,18 @@ Status print_repairs(const RepairFlags& flags, const std::vector<engine::BatchRe
   return print_text(text);
 }
 
+// A destination that is full or fails, and resources that are short, are told from what is wrong with the pieces: then
+// the same repair can succeed elsewhere or later.
+int exit_code_for(const std::vector<engine::BatchRepair>& repairs) {
+  const auto is_open = [](const engine::BatchRepair& repair) { return repair.outcome != Outcome::kRebuilt; };
+  for (const engine::BatchRepair& repair : repairs) {
+    if (!repair.cause) continue;
+    const int code = exit_code_of(*repair.cause);
+    if (code == kExitCannotWrite || code == kExitDestinationIo || code == kExitResources) return code;
+  }
+  return std::any_of(repairs.begin(), repairs.end(), is_open) ? kExitCorrupt : kExitDone;
+}
+
 Result<int> run_repair(const RepairFlags& flags) {
   PIECEWORK_TRY(io::raise_open_file_limit());
   std::atomic<uint64_t> done_bytes = 0;
@@ -122,8 +134,7 @@ Result<int> run_repair(const RepairFlags& flags) {
     }
   }
   PIECEWORK_TRY(print_repairs(flags, repairs));
-  const auto is_open = [](const engine::BatchRepair& repair) { return repair.outcome != Outcome::kRebuilt; };
-  return std::any_of(repairs.begin(), repairs.end(), is_open) ? kExitCorrupt : kExitDone;
+  return exit_code_for(repairs);
 }
 
 }  // namespace

@@ -61,7 +61,10 @@ Json error_fields(int exit_code, const Error& error) {
 }  // namespace
 
 PackMonitor::PackMonitor(PackMonitorOptions options, const engine::PackProgress& progress)
-    : options_(std::move(options)), progress_(progress), events_(options_.events_target) {
+    : options_(std::move(options)),
+      progress_(progress),
+      events_(options_.events_target),
+      stalls_(std::chrono::duration<double>(options_.stall_limit).count()) {
   metrics_.output_path = options_.output_path;
   metrics_.task = options_.task;
   metrics_.start_time = std::chrono::system_clock::now();
@@ -115,6 +118,7 @@ void PackMonitor::finish(int exit_code, const Error* error) {
   const std::lock_guard lock(mutex_);
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   rate_.add(seconds, progress_.packed_bytes());
+  write_stall_event(seconds);
   metrics_.exit_code = exit_code;
   if (error != nullptr) {
     metrics_.error = *error;
@@ -134,14 +138,28 @@ void PackMonitor::finish(int exit_code, const Error* error) {
 void PackMonitor::tick() {
   const std::lock_guard lock(mutex_);
   const Clock::time_point now = Clock::now();
-  rate_.add(std::chrono::duration<double>(now - start_).count(), progress_.packed_bytes());
-  write_progress_event();
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  rate_.add(seconds, progress_.packed_bytes());
+  if (events_.is_open()) {
+    events_.write("progress", progress_fields());
+    write_stall_event(seconds);
+  }
   if (now < next_metrics_) return;
   write_metrics();
 }
 
-void PackMonitor::write_progress_event() {
-  if (!events_.is_open()) return;
+void PackMonitor::write_stall_event(double seconds) {
+  const uint64_t steps = progress_.packed_bytes() + progress_.plan.entries_seen.load() +
+                         progress_.plan.read_bytes.load() + metrics_.batches_packed + metrics_.batches_done_before +
+                         busy_steps();
+  const std::optional<StallChange> change = stalls_.observe(seconds, steps);
+  if (!change) return;
+  Json fields = progress_fields();
+  fields["seconds"] = change->seconds;
+  events_.write(change->is_stalled ? "stalled" : "resumed", fields);
+}
+
+Json PackMonitor::progress_fields() {
   const bool has_plan = !metrics_.plan_digest.empty();
   Json fields = {{"phase", has_plan ? "packing" : "planning"}};
   if (has_plan) {
@@ -153,7 +171,7 @@ void PackMonitor::write_progress_event() {
     fields["entry_count"] = progress_.plan.entries_seen.load();
     fields["read_bytes"] = progress_.plan.read_bytes.load();
   }
-  events_.write("progress", fields);
+  return fields;
 }
 
 void PackMonitor::write_metrics() {

@@ -1,8 +1,8 @@
 // Tells other programs how a pack goes: events (--events) and metrics (--metrics-file). Neither ever fails the pack:
 // what cannot be written is a warning.
 //
-// Events: plan, item_skipped, batch_started, progress (at most one a second), batch_done, and one that ends the log:
-// done, stopped or error. Metrics are written at the start, every few seconds and at the end.
+// Events: plan, item_skipped, batch_started, progress (at most one a second), stalled, resumed, batch_done, and one
+// that ends the log: done, stopped or error. Metrics are written at the start, every few seconds and at the end.
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,9 @@
 #include "engine/pack_progress.h"
 #include "tools/event_log.h"
 #include "tools/pack_metrics.h"
+#include "tools/progress.h"
 #include "tools/progress_rate.h"
+#include "tools/stall_watch.h"
 #include "tools/ticker.h"
 
 namespace piecework::tools {
@@ -26,6 +28,7 @@ struct PackMonitorOptions {
   std::string task;                                  // a batch's number or "all"; the same
   std::chrono::milliseconds interval{1000};          // between progress events
   std::chrono::milliseconds metrics_interval{5000};  // between metrics files
+  std::chrono::milliseconds stall_limit = kStallLimit;  // see StallWatch
 };
 
 // Safe for concurrent use: the job's thread calls the observer, a thread of its own samples the counters.
@@ -45,7 +48,8 @@ class PackMonitor : public engine::PackObserver {
  private:
   using Clock = std::chrono::steady_clock;
   void tick();
-  void write_progress_event();
+  void write_stall_event(double seconds);
+  Json progress_fields();
   void write_metrics();
 
   const PackMonitorOptions options_;
@@ -57,6 +61,7 @@ class PackMonitor : public engine::PackObserver {
   PackMetrics metrics_;
   std::optional<uint32_t> batch_;  // at hand
   RateEstimator rate_;
+  StallWatch stalls_;
   Clock::time_point next_metrics_;
   bool warned_of_metrics_ = false;
 

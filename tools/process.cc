@@ -2,6 +2,7 @@
 #include "tools/process.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <csignal>
@@ -58,6 +59,15 @@ uint64_t resident_bytes_max() {
   for (std::string line; std::getline(status, line);)
     if (line.starts_with("VmHWM:")) return std::strtoull(line.c_str() + 6, nullptr, 10) * kKiB;
   return 0;
+}
+
+uint64_t busy_steps() {
+  struct rusage used {};
+  getrusage(RUSAGE_SELF, &used);
+  const auto steps_of = [](const timeval& time) {
+    return static_cast<uint64_t>(time.tv_sec) * 10 + static_cast<uint64_t>(time.tv_usec) / 100'000;
+  };
+  return steps_of(used.ru_utime) + steps_of(used.ru_stime);
 }
 
 std::vector<kernels::VariantInfo> all_variants() {

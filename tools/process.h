@@ -31,6 +31,9 @@ void print_message(std::string_view message);
 uint64_t resident_bytes();
 uint64_t resident_bytes_max();
 
+// Processor time that this process has used, in steps of 100 ms: whether it computes at all.
+uint64_t busy_steps();
+
 // Every kernel's variants, in order of preference.
 std::vector<kernels::VariantInfo> all_variants();
 

@@ -54,6 +54,14 @@ std::string format_duration(double seconds) {
   return fmt::format("{}:{:02}", minutes, total % 60);
 }
 
+std::string format_stall(const StallChange& change, const ProgressSnapshot& snapshot) {
+  if (!change.is_stalled) return "goes on after " + format_duration(change.seconds);
+  std::string text = "stalled: nothing has moved for " + format_duration(change.seconds) + ", at " +
+                     format_bytes(snapshot.done_bytes);
+  if (snapshot.total_bytes > 0) text += " of " + format_bytes(snapshot.total_bytes);
+  return text + "; waiting for a disk or another process";
+}
+
 std::string format_progress(const ProgressSnapshot& snapshot, const RateEstimator& rate) {
   std::string text = format_bytes(snapshot.done_bytes);
   if (snapshot.total_bytes > 0) {

@@ -5,12 +5,15 @@
 #include <optional>
 #include <string>
 
+#include "tools/stall_watch.h"
+
 namespace piecework::tools {
 
 // What is done and what there is. `total_bytes` 0: not known.
 struct ProgressSnapshot {
   uint64_t done_bytes = 0;
   uint64_t total_bytes = 0;
+  uint64_t other_steps = 0;  // of work that is not counted in bytes; it moves as long as this does
 };
 
 // A rate that follows the last ten seconds or so: samples fade with age, however far apart they are. Thread-compatible.
@@ -36,5 +39,9 @@ std::string format_duration(double seconds);
 
 // "12.3 GiB of 31.8 GiB (39 %), 1.21 GB/s, 0:16 left"; without the total where it is unknown.
 std::string format_progress(const ProgressSnapshot& snapshot, const RateEstimator& rate);
+
+// "stalled: nothing has moved for 0:10, at 12.3 GiB of 31.8 GiB; waiting for a disk or another process", "goes on after
+// 1:23".
+std::string format_stall(const StallChange& change, const ProgressSnapshot& snapshot);
 
 }  // namespace piecework::tools

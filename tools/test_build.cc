@@ -68,11 +68,13 @@ Status set_checkpoints_from_environment(engine::PackRequest& request) {
 }
 
 std::optional<int64_t> now_from_environment() { return number_from_environment("PIECEWORK_NOW"); }
+std::optional<int64_t> stall_ms_from_environment() { return number_from_environment("PIECEWORK_STALL"); }
 std::optional<int64_t> deal_timeout_ms_from_environment() { return number_from_environment("PIECEWORK_DEAL_TIMEOUT"); }
 #else
 Status arm_kill_point_from_environment() { return {}; }
 Status set_checkpoints_from_environment(engine::PackRequest& /*request*/) { return {}; }
 std::optional<int64_t> now_from_environment() { return std::nullopt; }
+std::optional<int64_t> stall_ms_from_environment() { return std::nullopt; }
 std::optional<int64_t> deal_timeout_ms_from_environment() { return std::nullopt; }
 #endif
 

@@ -16,6 +16,7 @@ import measure
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / "build/peers"
 HASHHASH = PEERS / "bin/hashhash"
+HASHTREE = PEERS / "bin/hashtree"
 IPFS_CAR = PEERS / "node_modules/.bin/ipfs-car"
 PART_BYTES = 1 << 22
 GIB = 1 << 30
@@ -123,11 +124,14 @@ class CommpTwoCores(CommpOfCachedFile):
 class CommpInMemory(Job):
     """commP of 127 MiB of the same random bytes in memory; both programs time the hashing alone."""
     cpus = "0"
-    same_commp = ("hashhash",)
+    same_commp = ("hashhash", "hashtree")
     payload_bytes = 128 * 1040384
 
     def programs(self):
-        return {"piecework": self.piecework} | ({"hashhash": self.hashhash} if HASHHASH.exists() else {})
+        peers = {"hashhash": self.hashhash} if HASHHASH.exists() else {}
+        if HASHTREE.exists() and self.cpus == "0":  # it has one thread
+            peers["hashtree"] = lambda: self.in_memory(HASHTREE)
+        return {"piecework": self.piecework, **peers}
 
     def piecework(self):
         count = len(self.cpus.split(","))
@@ -141,8 +145,11 @@ class CommpInMemory(Job):
         return run, report["commp"]
 
     def hashhash(self):
+        return self.in_memory(HASHHASH)
+
+    def in_memory(self, program):
         count = len(self.cpus.split(","))
-        run = self.timed("taskset", "-c", self.cpus, HASHHASH, "memory", self.payload_bytes, 1,
+        run = self.timed("taskset", "-c", self.cpus, program, "memory", self.payload_bytes, 1,
                          environment={"GOMAXPROCS": str(count)})
         report = json.loads(self.report.read_text())
         run["seconds"] = report["seconds"]

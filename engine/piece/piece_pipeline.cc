@@ -33,7 +33,8 @@ class PieceGraph {
   PieceGraph(PieceStages& stages, std::deque<Token>& tokens, io::Backend& backend, const TaskOrder& order)
       : stages_(stages), tokens_(tokens), backend_(backend), order_(order) {
     flow::make_edge(flow::output_port<0>(source_), read_);
-    flow::make_edge(read_, digest_);
+    flow::make_edge(read_, read_rest_);
+    flow::make_edge(read_rest_, digest_);
     flow::make_edge(digest_, fill_order_);
     flow::make_edge(fill_order_, fill_);
     flow::make_edge(fill_, hash_);
@@ -85,6 +86,12 @@ class PieceGraph {
                     gateway.reserve_wait();
                     stages_.read(token->run, [token, &gateway] { pass_back(token, gateway); });
                   })};
+  AsyncNode read_rest_{graph_, flow::unlimited,
+                       order_.parallel([this](Token* token, AsyncNode::gateway_type& gateway) {
+                         take_over(token);
+                         gateway.reserve_wait();
+                         stages_.read_rest(token->run, [token, &gateway] { pass_back(token, gateway); });
+                       })};
   WorkNode digest_{graph_, flow::unlimited, order_.parallel([this](Token* token) {
                      take_over(token);
                      stages_.digest(token->run);

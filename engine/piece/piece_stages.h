@@ -22,6 +22,7 @@ class PieceStages {
   // Fills `run` with the next sections; false: there are none, or the piece has failed.
   bool source(Run& run);
   void read(Run& run, std::function<void()> done) { reader_.read(run, std::move(done)); }
+  void read_rest(Run& run, std::function<void()> done) { reader_.read_rest(run, std::move(done)); }
   void digest(Run& run) const;
   void fill(Run& run);
   void hash(Run& run) const;

@@ -25,6 +25,7 @@ void Run::clear() {
   extents.clear();
   digest_count = 0;
   end_position = {};
+  cold_files.reset();
   holes.clear();
   late.clear();
   spool.clear();

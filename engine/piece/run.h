@@ -113,6 +113,8 @@ struct BuilderPosition {
   std::string cut_path;  // in the packed tree
 };
 
+class ColdFiles;  // cold_files.h
+
 // Belongs to one stage at a time.
 struct Run {
   uint64_t sequence = 0;
@@ -128,6 +130,9 @@ struct Run {
   std::vector<ReadExtent> extents;
   uint32_t digest_count = 0;
   BuilderPosition end_position;
+
+  // Between the two halves of the read stage (source_reader.h); null where all was in memory.
+  std::shared_ptr<ColdFiles> cold_files;
 
   // Made by the digest stage.
   std::vector<Digest32> digests;

@@ -3,16 +3,16 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <deque>
-#include <mutex>
 #include <optional>
+#include <utility>
+
+#include "engine/piece/cold_files.h"
+#include "io/limits.h"
 
 namespace piecework::engine {
 namespace {
-
-// Files of one run that are open at the same time while their bytes come from a disk.
-constexpr size_t kColdFilesMax = 128;
 
 // The path in the packed tree, or the CID of a stored block.
 std::string_view tree_path(const Run& run, const FileToRead& file) {
@@ -21,159 +21,16 @@ std::string_view tree_path(const Run& run, const FileToRead& file) {
 
 bool is_block(const FileToRead& file) { return file.store_source >= 0; }
 
+// Half of the descriptors is left to what else is open; so many are enough for any disk to be busy.
+int64_t cold_files_max() {
+  constexpr uint64_t kAllColdFilesMax = 8192;
+  return static_cast<int64_t>(std::min(kAllColdFilesMax, io::open_file_limit() / 2));
+}
+
 }  // namespace
 
-// What is left of a file that was not all in memory.
-struct SourceReader::ColdFile {
-  uint32_t file_index = 0;
-  uint32_t next_extent = 0;        // the first that is not (all) there
-  uint32_t extent_done_bytes = 0;  // of it
-  io::UniqueFd owned_fd;           // empty for a shared file, or one that is still to be opened
-  int fd = -1;
-  io::FileStamp before;
-};
-
-// The files of one run that wait for a disk. Owns itself: deleted by the completion that finishes it.
-class SourceReader::ColdBatch {
- public:
-  ColdBatch(const SourceReader& reader, Run& run, std::vector<ColdFile> files, std::function<void()> done)
-      : reader_(reader), run_(run), files_(std::move(files)), done_(std::move(done)), left_(files_.size()) {}
-
-  void start() {
-    // A batch may finish, and be deleted, inside the last of these calls.
-    const size_t lane_count = std::min(files_.size(), kColdFilesMax);
-    for (size_t i = 0; i < lane_count; ++i) lanes_.emplace_back(*this);
-    next_ = lane_count;
-    for (size_t i = 0; i < lane_count; ++i) start_file(lanes_[i], files_[i]);
-  }
-
- private:
-  // One file at a time: open, then all its extents at once.
-  struct Lane {
-    explicit Lane(ColdBatch& owner) : batch(owner) {}
-    ColdBatch& batch;
-    ColdFile* file = nullptr;
-    io::Operation open;
-    std::string path;  // of a stored block
-    std::unique_ptr<io::Operation[]> reads;
-    std::atomic<size_t> reads_left{0};
-  };
-
-  const FileToRead& source(const ColdFile& file) const { return run_.files[file.file_index]; }
-
-  void start_file(Lane& lane, ColdFile& file) {
-    lane.file = &file;
-    if (file.fd >= 0) return start_reads(lane);
-    lane.open.request = reader_.open_request(run_, source(file), lane.path);
-    lane.open.user = &lane;
-    lane.open.complete = [](io::Operation& operation) {
-      Lane& opened = *static_cast<Lane*>(operation.user);
-      opened.batch.opened(opened);
-    };
-    reader_.backend_.submit(lane.open);
-  }
-
-  void opened(Lane& lane) {
-    ColdFile& file = *lane.file;
-    if (!lane.open.result.ok()) {
-      fail_file(file, io::operation_error(lane.open, ErrorSide::kSource, reader_.describe(run_, source(file))));
-      return finish_file(lane);
-    }
-    file.owned_fd = io::UniqueFd(lane.open.result.fd);
-    file.fd = file.owned_fd.get();
-    auto stamp = io::stamp_fd(file.fd, ErrorSide::kSource, reader_.describe(run_, source(file)));
-    Status status = stamp ? reader_.check_before(run_, source(file), *stamp) : tl::unexpected<Error>(stamp.error());
-    if (!status) {
-      fail_file(file, std::move(status).error());
-      return finish_file(lane);
-    }
-    file.before = *stamp;
-    start_reads(lane);
-  }
-
-  void start_reads(Lane& lane) {
-    ColdFile& file = *lane.file;
-    const size_t read_count = source(file).extent_end - file.next_extent;
-    if (read_count == 0) return finish_file(lane);
-    lane.reads = std::make_unique<io::Operation[]>(read_count);
-    lane.reads_left = read_count;
-    std::vector<io::Operation*> operations(read_count);
-    for (size_t i = 0; i < read_count; ++i) {
-      const ReadExtent& extent = run_.extents[file.next_extent + i];
-      const uint32_t done_bytes = i == 0 ? file.extent_done_bytes : 0;
-      const MutableByteSpan target = run_.slot.bytes.subspan(extent.buffer_offset_bytes, extent.length_bytes);
-      io::Operation& operation = lane.reads[i];
-      operation.request = io::ReadRequest{file.fd, target.subspan(done_bytes), extent.file_offset_bytes + done_bytes};
-      operation.user = &lane;
-      operation.complete = [](io::Operation& completed) {
-        Lane& reading = *static_cast<Lane*>(completed.user);
-        reading.batch.read(reading, completed);
-      };
-      operations[i] = &operation;
-    }
-    reader_.backend_.submit(operations);
-  }
-
-  void read(Lane& lane, const io::Operation& operation) {
-    const FileToRead& file = source(*lane.file);
-    const io::ReadRequest& request = std::get<io::ReadRequest>(operation.request);
-    if (!operation.result.ok()) {
-      fail_file(*lane.file, io::operation_error(operation, ErrorSide::kSource, reader_.describe(run_, file)));
-    } else if (operation.result.done_bytes < request.target.size()) {
-      fail_file(*lane.file, {ErrorCode::kChanged,
-                             ErrorSide::kSource,
-                             0,
-                             fmt::format("'{}' ends at {} bytes, the plan saw {}: it shrank while it was packed",
-                                         reader_.describe(run_, file),
-                                         request.offset_bytes + operation.result.done_bytes, file.file_bytes),
-                             {}});
-    }
-    if (lane.reads_left.fetch_sub(1) == 1) finish_file(lane);
-  }
-
-  void finish_file(Lane& lane) {
-    ColdFile& file = *lane.file;
-    if (file.fd >= 0) {
-      if (Status status = reader_.check_after(run_, source(file), file.fd, file.before); !status) {
-        fail_file(file, std::move(status).error());
-      }
-    }
-    file.owned_fd.reset();
-    size_t finished_count = 1;
-    size_t next = next_.fetch_add(1);
-    if (next < files_.size() && reader_.is_stopped()) {
-      fail_file(files_[next], {ErrorCode::kCancelled, ErrorSide::kInternal, 0, std::string(kStoppedText), {}});
-      for (; next < files_.size(); next = next_.fetch_add(1)) ++finished_count;
-    }
-    // The count goes down last: whoever brings it to zero is alone with the batch.
-    const bool more = next < files_.size();
-    if (left_.fetch_sub(finished_count) == finished_count) return finish();
-    if (more) start_file(lane, files_[next]);
-  }
-
-  void fail_file(const ColdFile& file, Error error) {
-    const std::lock_guard lock(mutex_);
-    if (first_ && first_->first <= file.file_index) return;
-    first_.emplace(file.file_index, reader_.with_path(std::move(error), run_, source(file)));
-  }
-
-  void finish() {
-    if (first_) run_.status = tl::unexpected<Error>(std::move(first_->second));
-    const std::function<void()> done = std::move(done_);
-    delete this;
-    done();
-  }
-
-  const SourceReader& reader_;
-  Run& run_;
-  std::vector<ColdFile> files_;
-  std::function<void()> done_;
-  std::deque<Lane> lanes_;
-  std::atomic<size_t> next_{0};
-  std::atomic<size_t> left_;
-  std::mutex mutex_;
-  std::optional<std::pair<uint32_t, Error>> first_;  // of the first file that failed, whatever the timing
-};
+SourceReader::SourceReader(const SourceSet& sources, io::Backend& backend, const std::atomic<bool>* stop)
+    : sources_(sources), backend_(backend), stop_(stop), cold_count_max_(cold_files_max()) {}
 
 io::OpenRequest SourceReader::open_request(const Run& run, const FileToRead& file, std::string& block_path) const {
   const std::string_view path = tree_path(run, file);
@@ -273,7 +130,7 @@ Result<SourceReader::Warmth> SourceReader::open_warm(const Run& run, const FileT
   PIECEWORK_ASSIGN(std::optional<io::UniqueFd> opened,
                    io::try_open_cached(request.directory_fd, request.path, ErrorSide::kSource, path));
   if (!opened) return Warmth::kCold;
-  cold.owned_fd = std::move(*opened);
+  cold.owned_fd = CountedFd(std::move(*opened));
   cold.fd = cold.owned_fd.get();
   PIECEWORK_ASSIGN(cold.before, io::stamp_fd(cold.fd, ErrorSide::kSource, path));
   PIECEWORK_TRY(check_before(run, file, cold.before));
@@ -281,30 +138,37 @@ Result<SourceReader::Warmth> SourceReader::open_warm(const Run& run, const FileT
 }
 
 // Fills in `cold` as far as it gets; kCold: the rest is the backend's work.
-Result<SourceReader::Warmth> SourceReader::read_warm(Run& run, const FileToRead& file, ColdFile& cold) {
+Result<SourceReader::Warmth> SourceReader::read_warm(const Run& run, const FileToRead& file, ColdFile& cold) {
   if (file.extent_begin == file.extent_end && file.shared == nullptr && !is_block(file)) {
     PIECEWORK_TRY(check_unread(run, file));
     return Warmth::kDone;
   }
   PIECEWORK_ASSIGN(const Warmth opened, open_warm(run, file, cold));
   if (opened == Warmth::kCold) return Warmth::kCold;
-  for (; cold.next_extent < file.extent_end; ++cold.next_extent) {
+  return read_cached(run, file, cold);
+}
+
+// Reads on where `cold`, which is open, has got to.
+Result<SourceReader::Warmth> SourceReader::read_cached(const Run& run, const FileToRead& file, ColdFile& cold) const {
+  for (; cold.next_extent < file.extent_end; ++cold.next_extent, cold.extent_done_bytes = 0) {
     const ReadExtent& extent = run.extents[cold.next_extent];
     const MutableByteSpan target = run.slot.bytes.subspan(extent.buffer_offset_bytes, extent.length_bytes);
-    PIECEWORK_ASSIGN(const io::CachedRead read, io::try_read_cached(cold.fd, target, extent.file_offset_bytes,
-                                                                    ErrorSide::kSource, tree_path(run, file)));
+    const uint32_t done_bytes = cold.extent_done_bytes;
+    PIECEWORK_ASSIGN(const io::CachedRead read,
+                     io::try_read_cached(cold.fd, target.subspan(done_bytes), extent.file_offset_bytes + done_bytes,
+                                         ErrorSide::kSource, tree_path(run, file)));
     if (read.end == io::ReadEnd::kFull) continue;
-    cold.extent_done_bytes = static_cast<uint32_t>(read.read_bytes);
+    cold.extent_done_bytes += static_cast<uint32_t>(read.read_bytes);
     if (read.end == io::ReadEnd::kWouldBlock) return Warmth::kCold;
     return fail(ErrorCode::kChanged, ErrorSide::kSource,
                 fmt::format("'{}' ends at {} bytes, the plan saw {}: it shrank while it was packed",
-                            describe(run, file), extent.file_offset_bytes + read.read_bytes, file.file_bytes));
+                            describe(run, file), extent.file_offset_bytes + cold.extent_done_bytes, file.file_bytes));
   }
   PIECEWORK_TRY(check_after(run, file, cold.fd, cold.before));
   return Warmth::kDone;
 }
 
-SourceReader::ColdFile SourceReader::unread(const Run& run, uint32_t file_index) {
+ColdFile SourceReader::unread(const Run& run, uint32_t file_index) {
   ColdFile cold;
   cold.file_index = file_index;
   cold.next_extent = run.files[file_index].extent_begin;
@@ -319,14 +183,21 @@ void SourceReader::read(Run& run, std::function<void()> done) {
     if (!warmth)
       run.status = tl::unexpected<Error>(with_path(std::move(warmth).error(), run, run.files[i]));
     else if (*warmth == Warmth::kCold) {
-      // Lookups are often cached where data is not: what is not read at once is opened again when its turn comes, since
-      // a run may have more files than the process may have descriptors.
-      if (cold.owned_fd.is_open() && cold_files.size() >= kColdFilesMax) cold = unread(run, i);
+      // Lookups are often cached where data is not: what more files than may be kept open have is opened again when
+      // its turn comes.
+      if (cold.owned_fd.is_open() && !cold.owned_fd.count_in(cold_count_, cold_count_max_)) cold = unread(run, i);
       cold_files.push_back(std::move(cold));
     }
   }
   if (!run.status || cold_files.empty()) return done();
-  (new ColdBatch(*this, run, std::move(cold_files), std::move(done)))->start();
+  run.cold_files = std::make_shared<ColdFiles>(*this, run, std::move(cold_files));
+  run.cold_files->start_first(std::move(done));
+}
+
+void SourceReader::read_rest(Run& run, std::function<void()> done) {
+  if (!run.status) run.cold_files.reset();
+  if (run.cold_files == nullptr) return done();
+  run.cold_files->start_rest(std::move(done));
 }
 
 }  // namespace piecework::engine

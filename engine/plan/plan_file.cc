@@ -235,7 +235,11 @@ Result<std::unique_ptr<PlanReader>> PlanReader::open_stand_in(const std::string&
 
 Status PlanReader::read_summary(const std::string& path) {
   auto meta = database_.prepare("SELECT value FROM meta WHERE key = ?");
-  if (!meta) return damaged(path, "this is not a plan file");
+  if (!meta) {
+    // What could not be read may well be a plan.
+    const bool is_unread = meta.error().sys_errno != 0 || meta.error().code == ErrorCode::kResourceExhausted;
+    return is_unread ? tl::unexpected<Error>(meta.error()) : damaged(path, "this is not a plan file");
+  }
   const auto value_of = [&](std::string_view key) -> Result<std::string> {
     PIECEWORK_ASSIGN(const bool found, meta->bind_text(1, key).step());
     std::string value = found ? std::string(meta->column_text(0)) : std::string();

@@ -46,7 +46,8 @@ Status SourceSet::identify(Source& source, const std::string& real_path) {
   PIECEWORK_ASSIGN(const io::File named, io::open_named(real_path, ErrorSide::kSource));
   PIECEWORK_ASSIGN(const io::FileStamp stamp, named.stamp());
   if (stamp.is_directory()) {
-    source.kind = KuboRepo::is_at(real_path) ? SourceKind::kKuboRepository : SourceKind::kDirectory;
+    PIECEWORK_ASSIGN(const bool is_repository, KuboRepo::is_at(real_path));
+    source.kind = is_repository ? SourceKind::kKuboRepository : SourceKind::kDirectory;
     return {};
   }
   if (stamp.is_regular()) {

@@ -49,16 +49,30 @@ ErrorCode code_of(int sqlite_code) {
 }
 
 // SQLite says only "disk I/O error" where its log or the index of it could not grow; the errno behind it, or 0. SQLite
-// 3.40 does not keep that of a COMMIT. To be called first after the error.
+// 3.40 does not keep that of a COMMIT. A read that fails with EIO it calls a damaged file, and keeps no errno. To be
+// called first after the error; errno was 0 before the call that failed.
 int system_errno(sqlite3* handle, int sqlite_code) {
   const int last = errno;
-  if ((sqlite_code & 0xFF) != SQLITE_IOERR) return 0;
+  if ((sqlite_code & 0xFF) == SQLITE_CORRUPT && last == EIO) return EIO;
+  if ((sqlite_code & 0xFF) != SQLITE_IOERR && (sqlite_code & 0xFF) != SQLITE_CANTOPEN) return 0;
   const int kept = sqlite3_system_errno(handle);
   return kept != 0 ? kept : last;
 }
 
 ErrorCode code_of(int sqlite_code, int system) {
-  return system == ENOSPC || system == EDQUOT || system == EFBIG ? ErrorCode::kNoSpace : code_of(sqlite_code);
+  switch (system) {
+    case EIO:
+      return ErrorCode::kIo;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return ErrorCode::kNoSpace;
+    case EMFILE:
+    case ENFILE:
+      return ErrorCode::kResourceExhausted;
+    default:
+      return code_of(sqlite_code);
+  }
 }
 
 // What to do about an error of a file that several processes use.
@@ -85,16 +99,19 @@ Error error_of(sqlite3* handle, const std::string& path, ErrorSide side, bool is
   // What a shared file held was lost, and not only not written; readers keep an index of the log beside it.
   if (is_shared && code == ErrorCode::kCorrupt) side = ErrorSide::kSource;
   if (is_shared && code == ErrorCode::kNoSpace) side = ErrorSide::kDestination;
-  return {code, side, 0, std::move(message), {}};
+  return {code, side, system, std::move(message), {}};
 }
 
 Result<sqlite3*> open_handle(const std::string& path, std::string_view query, int flags, ErrorSide side) {
   sqlite3* handle = nullptr;
+  errno = 0;
   const int code = sqlite3_open_v2(uri_of(path, query).c_str(), &handle, flags | SQLITE_OPEN_URI, nullptr);
   if (code == SQLITE_OK) return handle;
-  const std::string reason = handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
+  const int system = system_errno(handle, code);
+  std::string reason = handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
+  if (system != 0) reason += fmt::format(" ({})", std::generic_category().message(system));
   sqlite3_close(handle);
-  return fail(code_of(code), side, fmt::format("opening '{}': {}", printable(path), reason));
+  return fail(code_of(code, system), side, fmt::format("opening '{}': {}", printable(path), reason));
 }
 
 }  // namespace
@@ -138,6 +155,7 @@ Statement& Statement::bind_or_null(int parameter, std::optional<int64_t> value) 
 }
 
 Result<bool> Statement::step() {
+  errno = 0;
   const int code = sqlite3_step(statement_.get());
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) {
@@ -244,12 +262,14 @@ Error Database::error(std::string_view what) const {
 }
 
 Status Database::execute(const char* sql) {
+  errno = 0;
   if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
   return tl::unexpected<Error>(error("a statement"));
 }
 
 Result<Statement> Database::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
+  errno = 0;
   const int code = sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()), 0, &statement, nullptr);
   if (code != SQLITE_OK) return tl::unexpected<Error>(error("a statement"));
   return Statement(statement, path_, side_, is_shared_);

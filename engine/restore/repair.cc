@@ -154,16 +154,20 @@ Result<std::vector<BatchRepair>> find_repairs(const RepairRequest& request) {
 }
 
 Status apply_repair(const RepairRequest& request, BatchRepair& repair) {
+  SetAside files;
   const auto failed = [&repair](std::string why) {
     repair.outcome = BatchRepair::Outcome::kFailed;
     repair.error = std::move(why);
   };
-  SetAside files;
+  const auto give_back = [&](const Error& cause) -> Status {
+    failed(cause.message);
+    repair.cause = cause;
+    PIECEWORK_TRY(files.give_back());
+    repair.set_aside = files.names();
+    return {};
+  };
   for (const std::string& path : repair.damaged) {
-    if (Status moved = files.add(path); !moved) {
-      failed(moved.error().message);
-      return files.give_back();
-    }
+    if (Status moved = files.add(path); !moved) return give_back(moved.error());
   }
   if (!repair.can_rebuild()) {
     repair.outcome = BatchRepair::Outcome::kSetAside;
@@ -172,10 +176,9 @@ Status apply_repair(const RepairRequest& request, BatchRepair& repair) {
   }
   Status packed = pack_again(request, repair);
   if (!packed) {
-    failed(packed.error().message);
     // A stop leaves the damaged files beside their places, as a kill would: the next repair goes on.
     if (packed.error().code == ErrorCode::kCancelled) return packed;
-    return files.give_back();
+    return give_back(packed.error());
   }
   PIECEWORK_ASSIGN(std::string wrong, verify_again(request, repair));
   if (!wrong.empty()) {

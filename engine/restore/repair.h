@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct BatchRepair {
   Outcome outcome = Outcome::kNone;
   std::vector<std::string> set_aside;  // new names that remain
   std::string error;                   // of kFailed
+  std::optional<Error> cause;          // of kFailed, where it is not what verify says
 
   bool can_rebuild() const { return why_not.empty(); }
 };

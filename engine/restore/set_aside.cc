@@ -43,11 +43,12 @@ void SetAside::adopt(const std::string& path) {
 }
 
 Status SetAside::give_back() {
-  for (const Moved& file : moved_) {
-    const Result<bool> is_renamed = io::rename_without_replacing(file.aside, file.path);
-    if (!is_renamed) return tl::unexpected<Error>(is_renamed.error());
+  std::vector<Moved> left;
+  for (Moved& file : moved_) {
+    PIECEWORK_ASSIGN(const bool is_renamed, io::rename_without_replacing(file.aside, file.path));
+    if (!is_renamed) left.push_back(std::move(file));
   }
-  moved_.clear();
+  moved_ = std::move(left);
   return {};
 }
 

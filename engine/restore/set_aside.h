@@ -16,7 +16,7 @@ class SetAside {
   Status add(const std::string& path);
   // Takes over what an earlier process has set aside of `path`, where there is anything.
   void adopt(const std::string& path);
-  // Gives names back where they are free; else the file stays where it is.
+  // Gives names back where they are free; else the file stays where it is, and names() says so.
   Status give_back();
   // Removes the files: their replacements are there.
   Status remove();

@@ -102,11 +102,16 @@ class PieceCursor::Producer {
   }
 
   Status read_sources() {
+    wait_for([this](std::function<void()> done) { reader_.read(run_, std::move(done)); });
+    wait_for([this](std::function<void()> done) { reader_.read_rest(run_, std::move(done)); });
+    return run_.status;
+  }
+
+  static void wait_for(const std::function<void(std::function<void()>)>& start) {
     // Shared with the callback, which may still be returning when the wait is over.
     const auto done = std::make_shared<std::promise<void>>();
-    reader_.read(run_, [done] { done->set_value(); });
+    start([done] { done->set_value(); });
     done->get_future().wait();
-    return run_.status;
   }
 
   // Digests give the leaves their CIDs; stored blocks are compared with theirs.

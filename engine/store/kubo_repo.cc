@@ -99,14 +99,19 @@ std::string flatfs_key_of(const Multihash& multihash) {
   return encode_base32_upper(ByteSpan(bytes.data(), end));
 }
 
-bool KuboRepo::is_at(const std::string& path) {
+Result<bool> KuboRepo::is_at(const std::string& path) {
+  const auto false_unless_failed = [](const Error& error) -> Result<bool> {
+    const bool is_unknown = error.code == ErrorCode::kIo || error.code == ErrorCode::kResourceExhausted;
+    return is_unknown ? tl::unexpected<Error>(error) : Result<bool>(false);
+  };
   const Result<io::File> directory = io::open_named_directory(path, ErrorSide::kSource);
-  if (!directory) return false;
-  // A symlink counts: open() then says what is wrong, where packing the repository as a plain directory would not.
-  return std::ranges::all_of(std::array{kVersionFile, kSpecFile}, [&directory](std::string_view name) {
+  if (!directory) return false_unless_failed(directory.error());
+  for (const std::string_view name : {kVersionFile, kSpecFile}) {
     const Result<io::File> file = io::open_beneath(*directory, name, O_PATH | O_CLOEXEC);
-    return file.has_value() || file.error().code == ErrorCode::kChanged;
-  });
+    // A symlink counts: open() then says what is wrong, where packing the repository as a plain directory would not.
+    if (!file && file.error().code != ErrorCode::kChanged) return false_unless_failed(file.error());
+  }
+  return true;
 }
 
 Result<KuboRepo> KuboRepo::open(const std::string& path) {

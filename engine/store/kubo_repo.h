@@ -76,8 +76,9 @@ enum class DigestCheck : uint8_t { kSkip, kCheck };
 // Safe for concurrent use once opened.
 class KuboRepo {
  public:
-  // Whether `path` is a directory with entries `version` and `datastore_spec`; false where it cannot be looked at.
-  static bool is_at(const std::string& path);
+  // Whether `path` is a directory with entries `version` and `datastore_spec`; false where it may not be looked at.
+  // Errors: kIo, kResourceExhausted (source): a repository must not be taken for a directory because of them.
+  static Result<bool> is_at(const std::string& path);
 
   // Reads version, datastore_spec and SHARDING; the two must name the same shard function.
   // Errors: those above and FlatfsStore::open's; each names the file.

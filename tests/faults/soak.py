@@ -22,6 +22,7 @@ RUNS = (("kill_loop.py", "--kills", "40", "--stops", "10"), ("flipped_bytes.py",
         ("full_disk.py", "--fills", "40"), ("failed_syncs.py", "--sizes", "15", "--read-only", "15"),
         ("twins.py", "--runs", "30"), ("changing_sources.py", "--runs", "80"), ("bad_sectors.py", "--count", "15"),
         ("limits.py", "--steps", "20"), ("stalled_disk.py", "--stalls", "8"), ("same_bytes.py", "--threads-max", "16"),
+        ("each_call.py", "--every", "12"),
         *((program, "--filesystem", kind, *size) for kind in ("ext4", "ext4-writeback", "xfs", "btrfs")
           for program, *size in (("power_cut.py", "--cuts", "15"), ("power_replay.py", "--every", "4"))))
 

@@ -4,9 +4,11 @@
 usage: stalled_disk.py [--stalls N] [--seconds S] [--seed N] [--temp DIR]
 
 The disk is a program's (qemu-storage-daemon), which is stopped (SIGSTOP) at a random moment of the pack. Whoever has
-not ended a second later cannot end before the disk answers again, since the receipt has to be synced. Exit code 77
-without root, loop devices, qemu-storage-daemon with FUSE, or a test build.
+not ended a second later cannot end before the disk answers again, since the receipt has to be synced. Meanwhile the
+events say that the job stands still, and then that it goes on. Exit code 77 without root, loop devices,
+qemu-storage-daemon with FUSE, or a test build.
 """
+import json
 import random
 import shutil
 import sys
@@ -30,15 +32,23 @@ class Stalls:
         self.waited = 0
 
     def one(self):
-        process = self.job.start(self.out, "--threads", "1", env={"PIECEWORK_CHECKPOINT": "5:1000000:100000:20"})
+        events = self.job.source.parent / "events"
+        events.unlink(missing_ok=True)
+        process = self.job.start(self.out, "--threads", "1", "--events", events,
+                                 env={"PIECEWORK_CHECKPOINT": "5:1000000:100000:20", "PIECEWORK_STALL": "1000"})
+        has_waited = False
         time.sleep(self.chance.uniform(0, self.job.seconds))
         with campaign.stopped(self.daemon):
             time.sleep(SETTLED_SECONDS)
             if process.poll() is None:
-                self.waited += 1
+                has_waited = True
                 time.sleep(self.options.seconds)
                 require(process.poll() is None, "it ended although its disk did not answer")
         succeeded(campaign.wait(process))
+        names = [json.loads(line)["event"] for line in events.read_text().splitlines()]
+        if has_waited:
+            self.waited += 1
+            require(names.count("stalled") == names.count("resumed") == 1, f"it does not say that it waits: {names}")
         self.job.check_done(self.out)
         shutil.rmtree(self.out)
 
@@ -50,7 +60,8 @@ def run(options, folder):
         for _ in range(options.stalls):
             stalls.one()
     require(stalls.waited > options.stalls // 4, f"only {stalls.waited} had to wait")
-    return {"stalls": options.stalls, "waited": stalls.waited, "stall_seconds": options.seconds, "false_success": 0}
+    return {"stalls": options.stalls, "waited": stalls.waited, "said_so": stalls.waited,
+            "stall_seconds": options.seconds, "false_success": 0}
 
 
 def add_options(add):

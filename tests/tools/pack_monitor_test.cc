@@ -152,6 +152,49 @@ TEST_F(PackMonitorTest, ProgressIsSampledWhileTheJobRuns) {
   EXPECT_EQ(event_names().back(), "done");
 }
 
+TEST_F(PackMonitorTest, AStallIsSaidOnceAndItsEndToo) {
+  PackMonitorOptions impatient = options(std::chrono::milliseconds(5));
+  impatient.stall_limit = std::chrono::milliseconds(50);
+  PackMonitor monitor(impatient, progress_);
+  const engine::PlanSummary plan = plan_of_two();
+  monitor.on_plan(plan, {0, 1});
+  progress_.begin(2000);
+  monitor.on_batch_started(plan.batches[1]);
+  progress_.batch_bytes = 700;
+  const auto wait_for = [&](const std::string& name) {
+    for (;;) {
+      for (const Json& event : events()) {
+        if (event.at("event") == name) return event;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  };
+  const Json stalled = wait_for("stalled");
+  EXPECT_EQ(stalled.at("phase"), "packing");
+  EXPECT_EQ(stalled.at("batch"), 1);
+  EXPECT_EQ(stalled.at("packed_bytes"), 700);
+  EXPECT_GE(stalled.at("seconds"), 0.05);
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  progress_.batch_bytes = 800;
+  EXPECT_GE(wait_for("resumed").at("seconds"), 0.1);
+  monitor.finish(0, nullptr);
+  const std::vector<std::string> names = event_names();
+  EXPECT_EQ(names.back(), "done");
+}
+
+TEST_F(PackMonitorTest, AStallThatEndsWithTheJobIsSaidToEnd) {
+  PackMonitorOptions impatient = options(std::chrono::milliseconds(200));
+  impatient.stall_limit = std::chrono::milliseconds(300);
+  PackMonitor monitor(impatient, progress_);
+  while (event_names().empty() || event_names().back() != "stalled") {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  progress_.plan.entries_seen = 1;
+  monitor.finish(0, nullptr);
+  const std::vector<std::string> names = event_names();
+  EXPECT_EQ(names[names.size() - 2], "resumed");
+}
+
 TEST_F(PackMonitorTest, FailureToWriteIsNoFailure) {
   PackMonitorOptions nowhere = options(kNever);
   nowhere.events_target = "/nonexistent/events";

@@ -16,7 +16,9 @@ namespace {
 class Screen {
  public:
   ProgressOutput output(bool is_terminal) {
-    return {is_terminal, std::chrono::milliseconds(2), [this](const std::string& text) {
+    return {.is_terminal = is_terminal,
+            .line_interval = std::chrono::milliseconds(2),
+            .put_text = [this](const std::string& text) {
               const std::lock_guard lock(mutex_);
               texts_.push_back(text);
               changed_.notify_all();
@@ -73,6 +75,29 @@ TEST(ProgressPrinterTest, ShortWorkPrintsNoLine) {
   output.line_interval = std::chrono::hours(1);
   { const ProgressPrinter printer("packing", half_done, output); }
   EXPECT_TRUE(screen.texts().empty());
+}
+
+TEST(ProgressPrinterTest, SaysThatWorkStandsStillAndThatItGoesOn) {
+  for (const bool is_terminal : {false, true}) {
+    Screen screen;
+    ProgressOutput output = screen.output(is_terminal);
+    output.line_interval = std::chrono::hours(1);
+    output.stall_limit = std::chrono::milliseconds(500);  // two samples
+    std::atomic<uint64_t> done_bytes{512 * 1024};
+    const auto sample = [&] { return ProgressSnapshot{done_bytes.load(), 1024 * 1024}; };
+    const ProgressPrinter printer("packing", sample, output);
+    screen.wait_for(1);
+    ++done_bytes;
+    screen.wait_for(2);
+    const std::vector<std::string> texts = screen.texts();
+    EXPECT_NE(texts[0].find("packing: stalled: nothing has moved for 0:0"), std::string::npos) << texts[0];
+    EXPECT_NE(texts[0].find(", at 512.0 KiB of 1.0 MiB; waiting for"), std::string::npos) << texts[0];
+    EXPECT_NE(texts[1].find("packing: goes on after 0:0"), std::string::npos) << texts[1];
+    for (const std::string& text : texts) {
+      EXPECT_EQ(text.back(), '\n');
+      EXPECT_EQ(text.rfind("\r\x1b[K", 0) == 0, is_terminal);
+    }
+  }
 }
 
 TEST(StandardErrorOutputTest, WaitsLongWhereNobodyWatches) {

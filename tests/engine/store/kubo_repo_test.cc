@@ -52,7 +52,7 @@ TEST(KuboRepo, FindsAndReadsEveryBlockOfTheGoldenCars) {
   } kCases[] = {{"public/flatfs-repo-basic", "public/basic.unixfs-v1-2025.car"},
                 {"public/flatfs-repo-basic-v0-ntl3", "public/basic.unixfs-v0-2015.car"}};
   for (const auto& c : kCases) {
-    ASSERT_TRUE(KuboRepo::is_at(vector_path(c.repo)));
+    ASSERT_TRUE(*KuboRepo::is_at(vector_path(c.repo)));
     const KuboRepo repo = KuboRepo::open(vector_path(c.repo)).value();
     EXPECT_EQ(repo.version(), 18u);
     EXPECT_EQ(repo.datastore().root.type, "levelds");
@@ -80,13 +80,13 @@ TEST(KuboRepo, TheSameBytesAreFoundUnderEveryCodec) {
 
 TEST(KuboRepo, IsRecognisedByTwoFiles) {
   const TempDir temp;
-  EXPECT_FALSE(KuboRepo::is_at(temp / "missing"));
-  EXPECT_FALSE(KuboRepo::is_at(temp.path()));
+  EXPECT_FALSE(*KuboRepo::is_at(temp / "missing"));
+  EXPECT_FALSE(*KuboRepo::is_at(temp.path()));
   write_file(temp / "version", "18\n");
-  EXPECT_FALSE(KuboRepo::is_at(temp.path()));
-  EXPECT_FALSE(KuboRepo::is_at(temp / "version"));
+  EXPECT_FALSE(*KuboRepo::is_at(temp.path()));
+  EXPECT_FALSE(*KuboRepo::is_at(temp / "version"));
   write_file(temp / "datastore_spec", kSpec);
-  EXPECT_TRUE(KuboRepo::is_at(temp.path()));
+  EXPECT_TRUE(*KuboRepo::is_at(temp.path()));
 }
 
 TEST(KuboConfig, ReadsVersions) {

@@ -27,8 +27,18 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 if(PIECEWORK_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
-# Where ccache is installed, build directories share their objects.
+# Where ccache is installed, build directories share their objects. Elsewhere precompiled headers save a third of the
+# time; ccache would miss with them, and its builds are those that find a missing include.
 find_program(PIECEWORK_CCACHE ccache)
 if(PIECEWORK_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${PIECEWORK_CCACHE})
 endif()
+
+# What most of a target's files include: the standard library's heavy headers, and those that follow `target`.
+function(piecework_precompile target)
+  if(NOT PIECEWORK_CCACHE)
+    target_precompile_headers(${target} PRIVATE <algorithm> <atomic> <chrono> <filesystem> <functional> <memory> <mutex>
+      <optional> <span> <string> <string_view> <thread> <unordered_map> <variant> <vector> <fmt/format.h>
+      <tl/expected.hpp> ${ARGN})
+  endif()
+endfunction()
