@@ -43,7 +43,7 @@ class PackFaultsTest : public ::testing::Test {
     temp_dir_.emplace();
     temp_ = temp_dir_->path();
     std::filesystem::create_directories(temp_ / "source/d");
-    for (int i = 0; i < 6; ++i) {
+    for (uint64_t i = 0; i < 6; ++i) {
       testing::write_deterministic_file(temp_ / "source/d" / std::to_string(i), "pack-faults", 9'000 + 8'000 * i);
     }
     sources_.emplace(*SourceSet::open({{.path = (temp_ / "source").string()}}, false));
@@ -98,7 +98,7 @@ class PackFaultsTest : public ::testing::Test {
       EXPECT_TRUE(codes.contains(packed.error().code)) << packed.error().message;
       EXPECT_EQ(packed.error().side, side) << packed.error().message;
     }
-    failed_count_ += packed ? 0 : 1;
+    failed_count_ += packed ? 0u : 1u;
     met_count_ += faulty->injected_count();
     for (const auto& [name, content] : files()) {
       const auto expected = expected_.find(name);

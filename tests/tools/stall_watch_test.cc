@@ -24,7 +24,7 @@ TEST(StallWatchTest, SaysOnceThatItStallsAndOnceThatItGoesOn) {
 
 TEST(StallWatchTest, NothingIsSaidWhileAnythingMoves) {
   StallWatch watch(10);
-  for (int second = 0; second < 100; ++second) EXPECT_FALSE(watch.observe(second, second / 9));
+  for (unsigned second = 0; second < 100; ++second) EXPECT_FALSE(watch.observe(second, second / 9));
   // Work that is started over moves, too.
   EXPECT_FALSE(watch.observe(105, 0));
   EXPECT_FALSE(watch.observe(110, 0));
