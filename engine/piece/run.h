@@ -113,7 +113,7 @@ struct BuilderPosition {
   std::string cut_path;  // in the packed tree
 };
 
-class ColdFiles;  // source_reader.cc
+class ColdFiles;  // cold_files.h
 
 // Belongs to one stage at a time.
 struct Run {

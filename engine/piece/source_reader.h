@@ -3,9 +3,11 @@
 // Warm files are read by the calling worker with calls that never wait for a disk. Such a call starts the disk where
 // something is not in memory, so the worker leaves the file and goes on; the backend waits for the last file of the run
 // and opens those whose names are not in memory either. Then a worker takes what has come meanwhile: workers copy side
-// by side, the backend's ring in one thread. What still lacks is the backend's, many files at a time. Around each read the file's stamp is compared: with what the plan saw (size, mtime),
-// and before with after (inode, ctime too). A file that is not what it was is an error of that source, never a silently
-// different piece. A block of a store is read by its length; its digest, checked afterwards, says whether it is right.
+// by side, the backend's ring in one thread. What still lacks is the backend's, many files at a time.
+//
+// Around each read the file's stamp is compared: with what the plan saw (size, mtime), and before with after (inode,
+// ctime too). A file that is not what it was is an error of that source, never a silently different piece. A block of a
+// store is read by its length; its digest, checked afterwards, says whether it is right.
 #pragma once
 
 #include <atomic>
