@@ -108,7 +108,7 @@ def run(options, folder):
         failures += sweep.failures
         figures[make.name] = {"failed_calls": sum(sweep.codes.values()),
                               "exit_codes": {str(code): count for code, count in sorted(sweep.codes.items())}}
-        print(json.dumps({make.name: figures[make.name]}), flush=True)
+        print(json.dumps({make.name: {**figures[make.name], "wrong": len(sweep.failures)}}), flush=True)
     require(not failures, "\n\n".join(failures) + f"\n\n{len(failures)} wrong")
     return {"failed_calls": sum(job["failed_calls"] for job in figures.values()), "jobs": figures, "wrong": 0}
 
