@@ -5,28 +5,53 @@
 #include <algorithm>
 #include <memory>
 
+#include "io/limits.h"
+
 namespace piecework::engine {
 namespace {
 
 // Files of one run that the backend opens or reads at the same time.
 constexpr size_t kColdFilesMax = 128;
+// So many are enough for any disk to be busy.
+constexpr int64_t kDescriptorsMax = 8192;
+constexpr int64_t kDescriptorsOfRunMin = 16;
+
+std::atomic<int64_t> taken_count = 0;
+
+int64_t limit() {
+  static const int64_t count = static_cast<int64_t>(std::min<uint64_t>(io::open_file_limit(), 2 * kDescriptorsMax));
+  return count;
+}
 
 }  // namespace
 
+int64_t ColdDescriptors::take(int64_t wanted) {
+  // A run of which none is left must come to its end too: a part of the other half.
+  const int64_t least = std::clamp<int64_t>(limit() / 64, 1, kDescriptorsOfRunMin);
+  const int64_t count = std::min(wanted, std::max(least, limit() / 2 - taken_count.load()));
+  taken_count.fetch_add(count);
+  return count;
+}
+
+bool ColdDescriptors::try_take_one() {
+  if (taken_count.fetch_add(1) < limit() / 2) return true;
+  taken_count.fetch_sub(1);
+  return false;
+}
+
+void ColdDescriptors::give_back(int64_t count) { taken_count.fetch_sub(count); }
+
 void ColdFiles::start_first(std::function<void()> done) {
-  std::vector<ColdFile*> first;
-  ColdFile* last_open = nullptr;
+  std::vector<ColdFile*> first = {nullptr};
   for (ColdFile& file : files_) {
-    if (file.fd < 0)
-      first.push_back(&file);
+    if (file.fd >= 0)
+      first.front() = &file;
     else
-      last_open = &file;
+      first.push_back(&file);
   }
-  size_t lane_count = reserve_descriptors(std::min(first.size(), kColdFilesMax));
-  if (last_open != nullptr) {
-    first.push_back(last_open);
-    ++lane_count;
-  }
+  if (first.front() == nullptr) first.erase(first.begin());
+  taken_count_ = ColdDescriptors::take(static_cast<int64_t>(std::min(first.size(), kColdFilesMax)));
+  const auto lane_count = static_cast<size_t>(taken_count_);
   start(std::move(first), lane_count, std::move(done));
 }
 
@@ -53,16 +78,6 @@ void ColdFiles::start_rest(std::function<void()> done) {
   if (lane_count > 0) return start(std::move(rest), lane_count, std::move(done));
   done_ = std::move(done);
   finish();
-}
-
-// For so many lanes that open files, or as many as may be open: at least one, since every run must come to its end.
-size_t ColdFiles::reserve_descriptors(size_t wanted_count) {
-  if (wanted_count == 0) return 0;
-  const auto wanted = static_cast<int64_t>(wanted_count);
-  const int64_t free = reader_.cold_count_max_ - reader_.cold_count_.load();
-  reserved_count_ = std::clamp<int64_t>(free, 1, wanted);
-  reader_.cold_count_.fetch_add(reserved_count_);
-  return static_cast<size_t>(reserved_count_);
 }
 
 void ColdFiles::start(std::vector<ColdFile*> files, size_t lane_count, std::function<void()> done) {
@@ -179,7 +194,7 @@ void ColdFiles::fail_stopped(const ColdFile& file) {
 
 void ColdFiles::finish() {
   if (is_last_start_ && first_) run_.status = tl::unexpected<Error>(first_->second);
-  reader_.cold_count_.fetch_sub(std::exchange(reserved_count_, 0));
+  ColdDescriptors::give_back(std::exchange(taken_count_, 0));
   if (is_last_start_) files_.clear();
   const std::function<void()> done = std::move(done_);
   done();

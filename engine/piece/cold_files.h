@@ -19,39 +19,43 @@
 
 namespace piecework::engine {
 
-// A descriptor that counts while it is open, where it is given a counter.
+// How many descriptors the files that wait for a disk hold, or are about to, in the whole process: half of the limit is
+// left to what else is open. Safe for concurrent use.
+class ColdDescriptors {
+ public:
+  // Takes at most `wanted`, and at least as many of them as every run needs to get on. Returns how many.
+  static int64_t take(int64_t wanted);
+  // Takes one, or none where all are taken.
+  static bool try_take_one();
+  static void give_back(int64_t count);
+};
+
+// A descriptor that may be one of those that count.
 class CountedFd {
  public:
   CountedFd() = default;
-  explicit CountedFd(io::UniqueFd fd, std::atomic<int64_t>* count = nullptr) : fd_(std::move(fd)), count_(count) {}
-  CountedFd(CountedFd&& other) noexcept : fd_(std::move(other.fd_)), count_(std::exchange(other.count_, nullptr)) {}
+  explicit CountedFd(io::UniqueFd fd) : fd_(std::move(fd)) {}
+  CountedFd(CountedFd&& other) noexcept : fd_(std::move(other.fd_)), counts_(std::exchange(other.counts_, false)) {}
   CountedFd& operator=(CountedFd&& other) noexcept {
     reset();
     fd_ = std::move(other.fd_);
-    count_ = std::exchange(other.count_, nullptr);
+    counts_ = std::exchange(other.counts_, false);
     return *this;
   }
   ~CountedFd() { reset(); }
 
   int get() const { return fd_.get(); }
   bool is_open() const { return fd_.is_open(); }
-  // Returns false, and changes nothing, where `count_max` are counted already.
-  bool count_in(std::atomic<int64_t>& count, int64_t count_max) {
-    if (count.fetch_add(1) >= count_max) {
-      count.fetch_sub(1);
-      return false;
-    }
-    count_ = &count;
-    return true;
-  }
+  // Counts from now on; false, and nothing has changed, where there are too many.
+  bool count() { return counts_ = ColdDescriptors::try_take_one(); }
   void reset() {
     fd_.reset();
-    if (std::atomic<int64_t>* count = std::exchange(count_, nullptr); count != nullptr) count->fetch_sub(1);
+    if (std::exchange(counts_, false)) ColdDescriptors::give_back(1);
   }
 
  private:
   io::UniqueFd fd_;
-  std::atomic<int64_t>* count_ = nullptr;
+  bool counts_ = false;
 };
 
 // What is left of a file that was not all in memory.
@@ -91,7 +95,6 @@ class ColdFiles {
   };
 
   const FileToRead& source(const ColdFile& file) const { return run_.files[file.file_index]; }
-  size_t reserve_descriptors(size_t wanted_count);
   void start(std::vector<ColdFile*> files, size_t lane_count, std::function<void()> done);
   void start_file(Lane& lane, ColdFile& file);
   void opened(Lane& lane);
@@ -106,7 +109,7 @@ class ColdFiles {
   Run& run_;
   std::vector<ColdFile> files_;
   std::vector<ColdFile*> waiting_;  // of this start
-  int64_t reserved_count_ = 0;
+  int64_t taken_count_ = 0;         // descriptors
   bool is_last_start_ = false;
   std::function<void()> done_;
   std::deque<Lane> lanes_;

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "engine/piece/cold_files.h"
-#include "io/limits.h"
 
 namespace piecework::engine {
 namespace {
@@ -19,18 +18,12 @@ std::string_view tree_path(const Run& run, const FileToRead& file) {
   return run.text(file.path_position, file.path_bytes);
 }
 
+// Of one run, so that the next ones have something left.
+constexpr int64_t kKeptFilesMax = 1024;
+
 bool is_block(const FileToRead& file) { return file.store_source >= 0; }
 
-// Half of the descriptors is left to what else is open; so many are enough for any disk to be busy.
-int64_t cold_files_max() {
-  constexpr uint64_t kAllColdFilesMax = 8192;
-  return static_cast<int64_t>(std::min(kAllColdFilesMax, io::open_file_limit() / 2));
-}
-
 }  // namespace
-
-SourceReader::SourceReader(const SourceSet& sources, io::Backend& backend, const std::atomic<bool>* stop)
-    : sources_(sources), backend_(backend), stop_(stop), cold_count_max_(cold_files_max()) {}
 
 io::OpenRequest SourceReader::open_request(const Run& run, const FileToRead& file, std::string& block_path) const {
   const std::string_view path = tree_path(run, file);
@@ -127,10 +120,12 @@ Result<SourceReader::Warmth> SourceReader::open_warm(const Run& run, const FileT
   std::string block_path;
   const io::OpenRequest request = open_request(run, file, block_path);
   const std::string_view path = is_block(file) ? std::string_view(block_path) : tree_path(run, file);
-  PIECEWORK_ASSIGN(std::optional<io::UniqueFd> opened,
-                   io::try_open_cached(request.directory_fd, request.path, ErrorSide::kSource, path));
-  if (!opened) return Warmth::kCold;
-  cold.owned_fd = CountedFd(std::move(*opened));
+  auto opened = io::try_open_cached(request.directory_fd, request.path, ErrorSide::kSource, path);
+  // Descriptors that others hold now may be free when the backend opens the file.
+  if (!opened && opened.error().code == ErrorCode::kResourceExhausted) return Warmth::kCold;
+  if (!opened) return tl::unexpected<Error>(std::move(opened).error());
+  if (!*opened) return Warmth::kCold;
+  cold.owned_fd = CountedFd(std::move(**opened));
   cold.fd = cold.owned_fd.get();
   PIECEWORK_ASSIGN(cold.before, io::stamp_fd(cold.fd, ErrorSide::kSource, path));
   PIECEWORK_TRY(check_before(run, file, cold.before));
@@ -159,10 +154,9 @@ Result<SourceReader::Warmth> SourceReader::read_cached(const Run& run, const Fil
                                          ErrorSide::kSource, tree_path(run, file)));
     if (read.end == io::ReadEnd::kFull) continue;
     cold.extent_done_bytes += static_cast<uint32_t>(read.read_bytes);
-    if (read.end == io::ReadEnd::kWouldBlock) return Warmth::kCold;
-    return fail(ErrorCode::kChanged, ErrorSide::kSource,
-                fmt::format("'{}' ends at {} bytes, the plan saw {}: it shrank while it was packed",
-                            describe(run, file), extent.file_offset_bytes + cold.extent_done_bytes, file.file_bytes));
+    // Not only where it would block: Linux before 5.11 may say "end of file" where pages are missing. The backend's
+    // read says whether it is true.
+    return Warmth::kCold;
   }
   PIECEWORK_TRY(check_after(run, file, cold.fd, cold.before));
   return Warmth::kDone;
@@ -177,6 +171,7 @@ ColdFile SourceReader::unread(const Run& run, uint32_t file_index) {
 
 void SourceReader::read(Run& run, std::function<void()> done) {
   std::vector<ColdFile> cold_files;
+  int64_t kept_count = 0;
   for (uint32_t i = 0; i < run.files.size() && run.status; ++i) {
     ColdFile cold = unread(run, i);
     auto warmth = read_warm(run, run.files[i], cold);
@@ -185,7 +180,8 @@ void SourceReader::read(Run& run, std::function<void()> done) {
     else if (*warmth == Warmth::kCold) {
       // Lookups are often cached where data is not: what more files than may be kept open have is opened again when
       // its turn comes.
-      if (cold.owned_fd.is_open() && !cold.owned_fd.count_in(cold_count_, cold_count_max_)) cold = unread(run, i);
+      const bool is_kept = !cold.owned_fd.is_open() || (++kept_count <= kKeptFilesMax && cold.owned_fd.count());
+      if (!is_kept) cold = unread(run, i);
       cold_files.push_back(std::move(cold));
     }
   }

@@ -26,7 +26,8 @@ struct ColdFile;
 class SourceReader {
  public:
   // Where `stop` is given and becomes true, files that are not begun yet are left unread: kCancelled.
-  SourceReader(const SourceSet& sources, io::Backend& backend, const std::atomic<bool>* stop);
+  SourceReader(const SourceSet& sources, io::Backend& backend, const std::atomic<bool>* stop)
+      : sources_(sources), backend_(backend), stop_(stop) {}
 
   // Reads what is in memory and starts the disk for the rest of `run`, then calls `done` once, on this thread or one of
   // the backend's. A failure is left in run.status, with Error::path set to the file's path in the packed tree.
@@ -56,9 +57,6 @@ class SourceReader {
   const SourceSet& sources_;
   io::Backend& backend_;
   const std::atomic<bool>* stop_;
-  // Descriptors of files that wait for a disk.
-  const int64_t cold_count_max_;
-  std::atomic<int64_t> cold_count_{0};
 };
 
 }  // namespace piecework::engine

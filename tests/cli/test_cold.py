@@ -40,7 +40,11 @@ class Cold(harness.TestCase):
         harness.make_tree(self.source, files)
         self.expected = self.pack_one(self.source, "--out", self.temp / "expected")
         drop_pages(self.source)
-        if is_in_memory(self.source / "large"):
+        try:
+            is_warm = is_in_memory(self.source / "large")
+        except OSError as error:
+            self.skipTest(f"this file system cannot read without waiting: {error}")
+        if is_warm:
             self.skipTest("this file system keeps files in memory")
 
     def pack_cold(self, name, *arguments, **options):
