@@ -52,7 +52,7 @@ TEST(OnePass, EqualsATwoPassWriterOnRandomTrees) {
   }
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef PIECEWORK_SANITIZED
 constexpr size_t kDeepest = 1000;  // this file's helpers recurse, in frames that sanitizers widen
 #else
 constexpr size_t kDeepest = 10000;
