@@ -52,6 +52,13 @@ TEST(OnePass, EqualsATwoPassWriterOnRandomTrees) {
   }
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)  // GCC's names
+#define PIECEWORK_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PIECEWORK_SANITIZED
+#endif
+#endif
 #ifdef PIECEWORK_SANITIZED
 constexpr size_t kDeepest = 1000;  // this file's helpers recurse, in frames that sanitizers widen
 #else
