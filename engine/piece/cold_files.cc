@@ -87,7 +87,7 @@ void ColdFiles::start(std::vector<ColdFile*> files, size_t lane_count, std::func
   lanes_.clear();
   for (size_t i = 0; i < lane_count; ++i) lanes_.emplace_back(*this);
   next_ = lane_count;
-  // All may be over, and this object gone, inside the last of these calls.
+  // All may be over, and the next start under way, inside the last of these calls.
   for (size_t i = 0; i < lane_count; ++i) start_file(lanes_[i], *waiting_[i]);
 }
 

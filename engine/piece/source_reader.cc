@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <optional>
 #include <utility>
 
 #include "engine/piece/cold_files.h"

@@ -27,8 +27,8 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 if(PIECEWORK_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
-# Where ccache is installed, build directories share their objects. Elsewhere precompiled headers save a third of the
-# time; ccache would miss with them, and its builds are those that find a missing include.
+# Where ccache is installed, build directories share their objects. Elsewhere headers are precompiled; ccache would miss
+# with them, and its builds are those that find a missing include.
 find_program(PIECEWORK_CCACHE ccache)
 if(PIECEWORK_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${PIECEWORK_CCACHE})
