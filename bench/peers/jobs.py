@@ -15,8 +15,7 @@ import measure
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / "build/peers"
-HASHHASH = PEERS / "bin/hashhash"
-HASHTREE = PEERS / "bin/hashtree"
+COMMP = PEERS / "bin/commp"
 IPFS_CAR = PEERS / "node_modules/.bin/ipfs-car"
 PART_BYTES = 1 << 22
 GIB = 1 << 30
@@ -97,7 +96,7 @@ class CommpOfCachedFile(Job):
             write_random(self.source, self.payload_bytes)
 
     def programs(self):
-        return {"piecework": self.piecework} | ({"hashhash": self.hashhash} if HASHHASH.exists() else {})
+        return {"piecework": self.piecework} | ({"hashhash": self.hashhash} if COMMP.exists() else {})
 
     def piecework(self):
         measure.read_all(self.source)
@@ -108,7 +107,7 @@ class CommpOfCachedFile(Job):
     def hashhash(self):
         measure.read_all(self.source)
         count = len(self.cpus.split(","))
-        line = f"exec {shlex.quote(str(HASHHASH))} < {shlex.quote(str(self.source))}"
+        line = f"exec {shlex.quote(str(COMMP))} hashhash < {shlex.quote(str(self.source))}"
         run = self.timed("taskset", "-c", self.cpus, "sh", "-c", line, environment={"GOMAXPROCS": str(count)})
         return run, self.hashed_commp()
 
@@ -124,14 +123,15 @@ class CommpTwoCores(CommpOfCachedFile):
 class CommpInMemory(Job):
     """commP of 127 MiB of the same random bytes in memory; both programs time the hashing alone."""
     cpus = "0"
-    same_commp = ("hashhash", "hashtree")
+    same_commp = ("hashhash", "hashtree", "hashtree without Fr32")
     payload_bytes = 128 * 1040384
 
     def programs(self):
-        peers = {"hashhash": self.hashhash} if HASHHASH.exists() else {}
-        if HASHTREE.exists() and self.cpus == "0":  # it has one thread
-            peers["hashtree"] = lambda: self.in_memory(HASHTREE)
-        return {"piecework": self.piecework, **peers}
+        peers = {"hashhash": lambda: self.in_memory("hashhash")}
+        if self.cpus == "0":  # hashtree has one thread
+            peers |= {"hashtree": lambda: self.in_memory("hashtree"),
+                      "hashtree without Fr32": lambda: self.in_memory("hashtree", "hashing_seconds")}
+        return {"piecework": self.piecework} | (peers if COMMP.exists() else {})
 
     def piecework(self):
         count = len(self.cpus.split(","))
@@ -144,15 +144,12 @@ class CommpInMemory(Job):
         run["cpu_seconds"] = self.payload_bytes / figure["bytes_per_cpu_second"]
         return run, report["commp"]
 
-    def hashhash(self):
-        return self.in_memory(HASHHASH)
-
-    def in_memory(self, program):
+    def in_memory(self, peer, timed="seconds"):
         count = len(self.cpus.split(","))
-        run = self.timed("taskset", "-c", self.cpus, program, "memory", self.payload_bytes, 1,
+        run = self.timed("taskset", "-c", self.cpus, COMMP, peer, "memory", self.payload_bytes, 1,
                          environment={"GOMAXPROCS": str(count)})
         report = json.loads(self.report.read_text())
-        run["seconds"] = report["seconds"]
+        run["seconds"] = report[timed]
         return run, report["commp"]
 
 
@@ -177,9 +174,9 @@ class PackJob(Job):
 
     def programs(self):
         programs = {"piecework": self.piecework}
-        if HASHHASH.exists() and find_ipfs():
+        if COMMP.exists() and find_ipfs():
             programs["kubo"] = self.kubo
-        if HASHHASH.exists() and IPFS_CAR.exists():
+        if COMMP.exists() and IPFS_CAR.exists():
             programs["ipfs-car"] = self.ipfs_car
         return programs
 
@@ -188,7 +185,8 @@ class PackJob(Job):
         return self.pack(self.source, "--dedup", "none")
 
     def through_hashhash(self, command, environment=None):
-        line = f"set -o pipefail; {command} | tee {shlex.quote(str(self.out / 'car'))} | {shlex.quote(str(HASHHASH))}"
+        commp = f"{shlex.quote(str(COMMP))} hashhash"
+        line = f"set -o pipefail; {command} | tee {shlex.quote(str(self.out / 'car'))} | {commp}"
         return self.timed("bash", "-c", line, environment=environment), self.hashed_commp()
 
     def kubo(self):
@@ -240,6 +238,30 @@ class SmallFiles(PackJob):
 class SmallFilesCold(SmallFiles):
     name, title, cold = "small.cold", "100,000 files of 16 KiB to CAR and commP, cold", True
 
+    def programs(self):
+        disk = {"disk: reads": self.disk_reads, "disk: reads and writes": self.disk_reads_and_writes}
+        return super().programs() | (disk if shutil.which("fio") else {})
+
+    def disk_reads(self):
+        """The disk's limit, not the same work: as many bytes of one file, read by fio in random order 16 KiB at a time
+        past the page cache, 64 in flight."""
+        return self.fio()
+
+    def disk_reads_and_writes(self):
+        """The same while as much as the CAR is written past the page cache, as pack does; over when both are."""
+        return self.fio("--name=write", f"--filename={self.out / 'written'}", "--rw=write", "--bs=4m", "--iodepth=4",
+                        f"--size={self.payload_bytes}")
+
+    def fio(self, *second_job):
+        file = self.directory / "fio.random"
+        if not file.exists():
+            write_random(file, self.payload_bytes)
+        self.clean()
+        run = self.timed("fio", "--direct=1", "--ioengine=io_uring", "--output-format=json", "--name=read",
+                         f"--filename={file}", "--rw=randread", "--bs=16k", "--iodepth=64", *second_job)
+        run["seconds"] = max(job["job_runtime"] for job in json.loads(self.report.read_text())["jobs"]) / 1000
+        return run, None
+
 
 class Store(PackJob):
     """A kubo repository of one DAG of 4 GiB in 40 files: pack of the repository against `ipfs dag export`."""
@@ -261,7 +283,7 @@ class Store(PackJob):
         root.write_text(cid)
 
     def programs(self):
-        return {"piecework": self.piecework} | ({"kubo": self.kubo} if HASHHASH.exists() and find_ipfs() else {})
+        return {"piecework": self.piecework} | ({"kubo": self.kubo} if COMMP.exists() and find_ipfs() else {})
 
     def piecework(self):
         self.clean()

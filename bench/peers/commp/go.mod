@@ -1,8 +1,11 @@
-module piecework.test/hashhash
+module piecework.test/commp
 
 go 1.21
 
-require github.com/filecoin-project/go-fil-commp-hashhash v0.2.0
+require (
+	github.com/filecoin-project/go-fil-commp-hashhash v0.2.0
+	github.com/prysmaticlabs/gohashtree v0.0.4-beta
+)
 
 require (
 	github.com/klauspost/cpuid/v2 v2.2.4 // indirect
