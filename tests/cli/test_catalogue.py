@@ -13,7 +13,7 @@ import catalogue  # noqa: E402
 import dag  # noqa: E402
 import harness  # noqa: E402
 
-TREE = {"a/b/small": b"small", "a/b/same": b"small", "a/large": harness.payload("catalogue", 2_700_000),
+TREE = {"a/b/small": b"small", "a/b/same": b"small", "a/large": harness.noise("catalogue", 2_700_000),
         "a/zeros": bytes(900_000), "again/b/small": b"small", "again/b/same": b"small", "empty": b"", "hollow": None,
         "link": ("symlink", "a/b/small"),
         b"bad-\xff-name": b"bytes", "line\nbreak": b"x" * 100, "a/b/same-link": ("symlink", "a/b/small")}
@@ -49,7 +49,7 @@ class Versions(catalogue.Case):
 
 class Merge(catalogue.Case):
     def plan_and_pack(self, count=24):
-        harness.make_tree(self.source, {f"d{i % 3}/f{i:02}": harness.payload(f"m{i}", 20_000) for i in range(count)})
+        harness.make_tree(self.source, {f"d{i % 3}/f{i:02}": harness.noise(f"m{i}", 20_000) for i in range(count)})
         return self.pack(self.source, "--out", self.out, "--piece-size", "128KiB")
 
     def test_any_order_twice_and_halves(self):
@@ -195,7 +195,7 @@ class Rebuild(catalogue.Case):
         self.check_bytes(report["pieces"], large, (self.source / "a/large").read_bytes())
 
     def test_parts_of_files(self):
-        content = harness.payload("parts", 700_000)
+        content = harness.noise("parts", 700_000)
         harness.make_tree(self.source, {"a/large": content, "b/small": b"small"})
         report = self.pack(self.source, "--out", self.out, "--piece-size", "256KiB", "--chunk-size", "4096",
                            "--max-links", "8")
@@ -215,7 +215,7 @@ class Rebuild(catalogue.Case):
 
     def test_parts_of_stores(self):
         """Paths inside a DAG whose directories stand in other pieces."""
-        tree = {f"d{i}/f{j}": harness.payload(f"{i}-{j}", 9000) for i in range(12) for j in range(6)}
+        tree = {f"d{i}/f{j}": harness.noise(f"{i}-{j}", 9000) for i in range(12) for j in range(6)}
         harness.make_tree(self.source, tree)
         car = self.pack_one(self.source, "--out", self.temp / "whole")["car"]
         report = self.pack(car, "--out", self.out, "--piece-size", "128KiB")

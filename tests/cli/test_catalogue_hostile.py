@@ -153,7 +153,7 @@ class Foreign(catalogue.Case):
         for length in (0, 1, 7, 127, 128, 4000, 200_000):
             with self.subTest(length=length):
                 builder = dag.Builder()
-                content = harness.payload(f"leaf-{length}", length)
+                content = harness.noise(f"leaf-{length}", length)
                 leaves = self.leaves(builder, content)
                 v0 = leaves["v0"]
                 builder.blocks[v0] = builder.blocks[leaves["no size"]]

@@ -16,8 +16,8 @@ class CatalogueUse(catalogue.Case):
     def setUp(self):
         super().setUp()
         self.near, self.far = self.temp / "near", self.temp / "far"
-        harness.make_tree(self.source, {"d/movie": harness.payload("movie", 150_000), "d/small": b"small",
-                                        **{f"d/e/{i:02}": harness.payload(str(i), 9000) for i in range(8)}})
+        harness.make_tree(self.source, {"d/movie": harness.noise("movie", 150_000), "d/small": b"small",
+                                        **{f"d/e/{i:02}": harness.noise(str(i), 9000) for i in range(8)}})
 
     def spread(self, item):
         """Only what `find` says an item needs, in two directories; returns the pieces."""

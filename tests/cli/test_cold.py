@@ -34,9 +34,9 @@ class Cold(harness.TestCase):
         folder = tempfile.TemporaryDirectory(dir=Path(harness.BINARY).parent, prefix="cold-")
         self.addCleanup(folder.cleanup)
         self.source = Path(folder.name) / "source"
-        files = {f"small/{i:03}": harness.payload(f"cold {i}", 100 + 137 * i) for i in range(300)}
+        files = {f"small/{i:03}": harness.noise(f"cold {i}", 100 + 137 * i) for i in range(300)}
         files |= {f"tiny/{i}": bytes([i]) * i for i in range(40)}
-        files |= {"large": harness.payload("large", 21_000_000), "middle": harness.payload("middle", 3_000_001)}
+        files |= {"large": harness.noise("large", 21_000_000), "middle": harness.noise("middle", 3_000_001)}
         harness.make_tree(self.source, files)
         self.expected = self.pack_one(self.source, "--out", self.temp / "expected")
         drop_pages(self.source)

@@ -26,7 +26,7 @@ class ExitCodes(harness.TestCase):
         self.source, self.plan, self.out = self.temp / "source", self.temp / "plans/plan", self.temp / "out"
         self.plan.parent.mkdir()
         self.spoiled = 0
-        harness.make_tree(self.source, {f"d/f{i}": harness.payload(f"codes-{i}", 30_000) for i in range(6)})
+        harness.make_tree(self.source, {f"d/f{i}": harness.noise(f"codes-{i}", 30_000) for i in range(6)})
         self.expect(0, "plan", self.source, "--out", self.plan, "--piece-size", "128KiB")
         self.pack_plan = ("pack", "--plan", self.plan, "--all", "--out", self.out)
 
@@ -216,7 +216,7 @@ class ExitCodes(harness.TestCase):
         writer.execute("BEGIN IMMEDIATE")
         self.expect(75, "merge", "--out", out, "--catalogue", catalogue, "--wait", 0, says="another process")
         writer.close()
-        (self.temp / "large").write_bytes(harness.payload("large", 300_000))
+        (self.temp / "large").write_bytes(harness.noise("large", 300_000))
         parts = self.temp / "parts"
         made = self.expect(0, "plan", self.temp / "large", "--out", parts, "--piece-size", "128KiB", "--chunk-size",
                            "16KiB", "--json").json()

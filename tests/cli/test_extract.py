@@ -89,8 +89,8 @@ class Extract(harness.TestCase):
         self.check_same(self.source, self.target)
 
     def test_files_in_parts(self):
-        harness.make_tree(self.source, {"a/large": harness.payload("parts", 700_000), "small": b"s", "a/b": b"b",
-                                        "other": harness.payload("other", 400_000)})
+        harness.make_tree(self.source, {"a/large": harness.noise("parts", 700_000), "small": b"s", "a/b": b"b",
+                                        "other": harness.noise("other", 400_000)})
         flags = ("--piece-size", "256KiB", "--chunk-size", "4096", "--max-links", "8")
         pieces = self.pack(self.source, "--out", self.out, *flags)["pieces"]
         self.assertGreater(len(pieces), 4)
@@ -116,7 +116,7 @@ class Extract(harness.TestCase):
         self.assertEqual([p for p in join.rglob("*") if p.is_file()], [])
 
     def test_a_file_alone_in_parts(self):
-        harness.make_tree(self.temp, {"movie": harness.payload("alone", 600_000)})
+        harness.make_tree(self.temp, {"movie": harness.noise("alone", 600_000)})
         flags = ("--piece-size", "256KiB", "--chunk-size", "4096", "--max-links", "8")
         pieces = self.pack(self.temp / "movie", "--out", self.out, *flags)["pieces"]
         self.extract(f"{self.out}/", "--out", self.target)
@@ -178,7 +178,7 @@ class Extract(harness.TestCase):
         self.assertRegex(long, r"^symlink +6 \S+ up -> \.\./mid\n$")
 
     def test_ranges(self):
-        data = harness.payload("ranges", 50_000)
+        data = harness.noise("ranges", 50_000)
         harness.make_tree(self.source, {"file": data, "empty": b""})
         for flags in (("--chunk-size", "1000", "--max-links", "3"),
                       ("--profile", "unixfs-v0-2015", "--chunk-size", "777", "--max-links", "4")):
@@ -208,8 +208,8 @@ class Extract(harness.TestCase):
             self.assertIn(b"'file': b" if flags[0] == "--chunk-size" else b"'file': Q", failed.err)
 
     def test_a_damaged_block_costs_its_file_only(self):
-        harness.make_tree(self.source, {f"f{i}": harness.payload(f"f{i}", 5000) for i in range(9)} |
-                          {"big": harness.payload("big", 4_000_000)})
+        harness.make_tree(self.source, {f"f{i}": harness.noise(f"f{i}", 5000) for i in range(9)} |
+                          {"big": harness.noise("big", 4_000_000)})
         car = Path(self.pack_one(self.source, "--out", self.out)["car"])
         content = bytearray(car.read_bytes())
         for name, at in (("f4", 100), ("big", 3_500_000)):
@@ -226,7 +226,7 @@ class Extract(harness.TestCase):
             self.assertEqual((self.target / name).read_bytes(), (self.source / name).read_bytes())
 
     def test_what_is_there_is_kept_or_left_alone(self):
-        harness.make_tree(self.source, {"a/one": b"1" * 3000, "a/two": b"2", "big": harness.payload("kept", 2_500_000),
+        harness.make_tree(self.source, {"a/one": b"1" * 3000, "a/two": b"2", "big": harness.noise("kept", 2_500_000),
                                         "link": ("symlink", "a"), "d/e": b"e"})
         car = self.pack_one(self.source, "--out", self.out)["car"]
         self.extract(car, "--out", self.target)
@@ -264,7 +264,7 @@ class Extract(harness.TestCase):
         self.check_same(self.source, self.target)
 
     def test_export_of_a_dag(self):
-        harness.make_tree(self.source, {"a/b": harness.payload("dag", 3_000_000), "c": bytes(2 << 20), "d/c": b"x"})
+        harness.make_tree(self.source, {"a/b": harness.noise("dag", 3_000_000), "c": bytes(2 << 20), "d/c": b"x"})
         piece = self.pack_one(self.source, "--out", self.out, "--dedup", "none")
         exact = self.pack_one(self.source, "--out", self.temp / "exact", "--dedup", "blocks")
         copy = self.temp / "copy.car"

@@ -101,7 +101,7 @@ class FileParts(harness.TestCase):
         for name, (flags, options) in PROFILES.items():
             with self.subTest(profile=name):
                 file = self.temp / f"file-{name}"
-                file.write_bytes(harness.payload(name, 1_234_567))
+                file.write_bytes(harness.noise(name, 1_234_567))
                 self.out = self.temp / f"out-{name}"
                 report = self.pack(file, "--out", self.out, "--piece-size", "256KiB", *flags)
                 root = self.check_file(report, "", file, options)
@@ -113,9 +113,9 @@ class FileParts(harness.TestCase):
 
     def test_files_among_others(self):
         """Two large files in a tree; small ones fill what their parts leave, in both directions."""
-        small = {f"{d}/{i:03}": harness.payload(f"{d}{i}", 3000 + i) for d in "abc" for i in range(30)}
-        harness.make_tree(self.source, {"a/large": harness.payload("large", 700_000),
-                                        "b/other": harness.payload("b", 300_001), **small})
+        small = {f"{d}/{i:03}": harness.noise(f"{d}{i}", 3000 + i) for d in "abc" for i in range(30)}
+        harness.make_tree(self.source, {"a/large": harness.noise("large", 700_000),
+                                        "b/other": harness.noise("b", 300_001), **small})
         report = self.pack(self.source, "--out", self.out, "--piece-size", "256KiB", *FLAGS)
         self.check_file(report, "a/large", self.source / "a/large", OPTIONS)
         self.check_file(report, "b/other", self.source / "b/other", OPTIONS)
@@ -138,7 +138,7 @@ class FileParts(harness.TestCase):
         for size in (1000, 4001, 16000, 60_000, 61_000, *range(57_000, 63_000, 250), 65_537, 130_000, 256_001):
             with self.subTest(size=size):
                 file = self.temp / f"f{size}"
-                file.write_bytes(harness.payload("borders", size))
+                file.write_bytes(harness.noise("borders", size))
                 self.out = self.temp / f"out-{size}"
                 report = self.pack(file, "--out", self.out, "--piece-size", "64KiB", *flags)
                 self.assertTrue(all(piece["payload_bytes"] <= capacity for piece in report["pieces"]))
@@ -155,7 +155,7 @@ class FileParts(harness.TestCase):
     def test_tasks(self):
         """A join waits for its parts: 75, and no task for `todo`, until all of them are done."""
         self.source.mkdir()
-        (self.source / "large").write_bytes(harness.payload("large", 700_000))
+        (self.source / "large").write_bytes(harness.noise("large", 700_000))
         plan = self.check(harness.run("plan", self.source, "--out", self.plan, "--piece-size", "256KiB", "--json",
                                       *FLAGS), 0).json()
         join = plan["batch_count"] - 1
@@ -182,7 +182,7 @@ class FileParts(harness.TestCase):
 
     def test_a_receipt_that_does_not_name_its_parts(self):
         self.source.mkdir()
-        (self.source / "large").write_bytes(harness.payload("large", 700_000))
+        (self.source / "large").write_bytes(harness.noise("large", 700_000))
         self.check(harness.run("plan", self.source, "--out", self.plan, "--piece-size", "256KiB", *FLAGS), 0)
         packed = self.check(harness.run("pack", "--plan", self.plan, "--out", self.out, "--all", "--json"), 0)
         pieces = packed.json()["pieces"]
@@ -196,7 +196,7 @@ class FileParts(harness.TestCase):
         """All parts are of one file: what changes meanwhile is an error, and never skipped."""
         self.source.mkdir()
         large = self.source / "large"
-        large.write_bytes(harness.payload("large", 700_000))
+        large.write_bytes(harness.noise("large", 700_000))
         (self.source / "small").write_bytes(b"small")
         self.check(harness.run("plan", self.source, "--out", self.plan, "--piece-size", "256KiB", *FLAGS), 0)
         self.check(harness.run("pack", "--plan", self.plan, "--out", self.out, "--task", 0), 0)
@@ -207,7 +207,7 @@ class FileParts(harness.TestCase):
     def test_an_item_in_parts_is_not_skipped(self):
         if shutil.which("strace") is None:
             self.skipTest("strace is missing")
-        harness.make_tree(self.source, {"large": harness.payload("large", 700_000), "small": b"small"})
+        harness.make_tree(self.source, {"large": harness.noise("large", 700_000), "small": b"small"})
         reads = "read,readv,pread64,preadv,preadv2"
         strace = ["strace", "-f", "-o", self.temp / "log", "-P", self.source / "large", "-e", f"trace={reads}", "-e",
                   f"inject={reads}:error=EIO:when=3+"]
@@ -220,7 +220,7 @@ class FileParts(harness.TestCase):
     def test_known(self):
         """A file in parts is known once its join and all its parts are done."""
         self.source.mkdir()
-        (self.source / "large").write_bytes(harness.payload("large", 700_000))
+        (self.source / "large").write_bytes(harness.noise("large", 700_000))
         flags = ("--piece-size", "256KiB", *FLAGS)
         plan = self.check(harness.run("plan", self.source, "--out", self.plan, *flags, "--json"), 0).json()
         pack = ("pack", "--plan", self.plan, "--out", self.out)

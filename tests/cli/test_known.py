@@ -187,7 +187,7 @@ class Layouts(Case):
         self.both_ways({**tree, "e": b"same", "f": ("symlink", "z")}, "--hamt-threshold", "links-bytes:40")
 
     def test_several_batches(self):
-        self.both_ways({f"d{i % 5}/{i:02d}": harness.payload(f"known-{i}", 20000) for i in range(40)},
+        self.both_ways({f"d{i % 5}/{i:02d}": harness.noise(f"known-{i}", 20000) for i in range(40)},
                        "--piece-size", "128KiB")
 
     def test_names_of_any_bytes(self):
@@ -199,10 +199,10 @@ class Layouts(Case):
                                      ("--cid-version", "0", "--raw-leaves", "true"))):
             self.source, self.out = self.temp / f"source-{i}", self.temp / f"out-{i}"
             sizes = (0, 1, 999, 1000, 1001, 2999, 3000, 3001, 9000, 9001, 10000, 27001)
-            self.both_ways({f"{n}": harness.payload(f"inner-{n}", n) for n in sizes}, *chunk, *profile)
+            self.both_ways({f"{n}": harness.noise(f"inner-{n}", n) for n in sizes}, *chunk, *profile)
 
     def test_a_flipped_byte_anywhere_is_new(self):
-        content = harness.payload("flip", 5000)
+        content = harness.noise("flip", 5000)
         harness.make_tree(self.source, {"f": content, "g": content[:400]})
         flags = ["--chunk-size", "1000", "--max-links", "2", "--known-check"]
         self.run_known(flags=flags)

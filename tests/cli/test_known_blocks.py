@@ -108,7 +108,7 @@ class Snapshots(BlockCase):
         """Each refers to all those before it, in directories of their own."""
         tree, outs, roots = {}, [], []
         for i in range(6):
-            tree[f"day/{i}"] = harness.payload(f"day-{i}", 5000)
+            tree[f"day/{i}"] = harness.noise(f"day-{i}", 5000)
             car, root = self.snapshot(f"{i}", tree)
             outs.append(self.temp / f"out-{i}")
             known = [flag for out in outs[:-1] for flag in ("--known", out)]
@@ -238,7 +238,7 @@ class Killed(BlockCase):
             self.skipTest("not a test build")
         first, _ = self.snapshot("1", self.TREE)
         self.run_blocks(first)
-        more = {f"more/{i}": harness.payload(f"more-{i}", 40_000) for i in range(8)}
+        more = {f"more/{i}": harness.noise(f"more-{i}", 40_000) for i in range(8)}
         second, root = self.snapshot("2", {**self.TREE, **more})
         flags = ("--piece-size", "128KiB")
         expected = self.temp / "expected"

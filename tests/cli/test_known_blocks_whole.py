@@ -74,7 +74,7 @@ class NothingIsLost(BlockCase):
 
     def test_joins_and_parts_half_done(self):
         """A DAG larger than a piece, of which one batch after the other is the one that is not done."""
-        large = {f"d/{i}": harness.payload(f"large-{i}", 40_000) for i in range(12)}
+        large = {f"d/{i}": harness.noise(f"large-{i}", 40_000) for i in range(12)}
         car, root = self.snapshot("large", large)
         second, new = self.snapshot("second", {**large, "d/3": b"changed", "e": b"e"})
         flags = ("--piece-size", "128KiB")
@@ -99,7 +99,7 @@ class NothingIsLost(BlockCase):
 
     def test_a_part_that_missed_a_block(self):
         """With --partial, a part that is done may be incomplete: then so is the DAG above it."""
-        large = {f"d/{i}": harness.payload(f"large-{i}", 40_000) for i in range(12)}
+        large = {f"d/{i}": harness.noise(f"large-{i}", 40_000) for i in range(12)}
         whole, root = self.snapshot("whole", large)
         file = self.links_of(root, "d/5")[-1]
         chunk = [cid for cid in dag.reach(self.blocks, file)[0] if cid[1] == dag.RAW][20]
@@ -114,10 +114,10 @@ class NothingIsLost(BlockCase):
 
     def test_a_new_dag_larger_than_a_piece(self):
         """It is cut, known blocks are in no part, and the names of a file's parts still say where they begin."""
-        old = harness.payload("old", 100_000)
+        old = harness.noise("old", 100_000)
         first, _ = self.snapshot("1", {"f": old})
         self.run_blocks(first)
-        content = old + harness.payload("more", 300_000)
+        content = old + harness.noise("more", 300_000)
         second, root = self.snapshot("2", {"f": content})
         [file] = [cid for name, cid in dag.links(root, self.blocks[root]) if name == b"f"]
         (self.temp / "roots").write_text(dag.cid_text(file) + "\n")

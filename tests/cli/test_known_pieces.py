@@ -21,7 +21,7 @@ CARS = [PUBLIC / name for name in ("basic.unixfs-v1-2025.car", "basic.tiny.car",
 class Tasks(Case):
     def test_pieces_of_tasks_are_known(self):
         """A plan that was packed by tasks is kept in DIR/plans, so that the next plan knows of it."""
-        harness.make_tree(self.source, {f"{i:02d}": harness.payload(f"task-{i}", 20000) for i in range(20)})
+        harness.make_tree(self.source, {f"{i:02d}": harness.noise(f"task-{i}", 20000) for i in range(20)})
         plan, path = self.plan_of(self.source, "--piece-size", "128KiB")
         self.assertGreater(plan["batch_count"], 2)
         for batch in (0, 1):
@@ -200,7 +200,7 @@ class Killed(Case):
             self.skipTest("not a test build")
         harness.make_tree(self.source, self.OLD)
         self.run_known(flags=self.FLAGS)
-        harness.make_tree(self.source, {f"new/{i:02d}": harness.payload(f"new-{i}", 20000) for i in range(16)})
+        harness.make_tree(self.source, {f"new/{i:02d}": harness.noise(f"new-{i}", 20000) for i in range(16)})
         shutil.copytree(self.out, self.temp / "expected")
         self.expected = self.run_known(out=self.temp / "expected", flags=self.FLAGS)
         self.assertEqual(len(self.expected["pieces"]), 3)

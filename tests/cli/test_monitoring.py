@@ -68,7 +68,7 @@ class Events(Planned):
     def test_stop(self):
         source = self.temp / "large"
         log = self.temp / "events"
-        harness.make_tree(source, {f"part-{i}": harness.payload(f"stop-{i}", 20 << 20) for i in range(5)})
+        harness.make_tree(source, {f"part-{i}": harness.noise(f"stop-{i}", 20 << 20) for i in range(5)})
         process = harness.start("pack", source, "--out", self.out, "--threads", 1, "--events", log,
                                 env={**os.environ, "PIECEWORK_FORCE_VARIANT": "scalar"})
         deadline = time.monotonic() + harness.TIMEOUT_S

@@ -21,7 +21,7 @@ class Output(harness.TestCase):
         os.chmod(self.temp, 0o755)
         self.source = self.temp / "source"
         self.out = self.temp / "out"
-        harness.make_tree(self.source, {"large": harness.payload("output", LARGE_BYTES), "small": b"x"})
+        harness.make_tree(self.source, {"large": harness.noise("output", LARGE_BYTES), "small": b"x"})
 
     def assert_nothing_published(self, out):
         names = harness.files_below(out) if out.exists() else []
@@ -90,7 +90,7 @@ class Stops(harness.TestCase):
         super().setUp()
         self.source = self.temp / "source"
         self.out = self.temp / "out"
-        harness.make_tree(self.source, {f"part-{i}": harness.payload(f"stop-{i}", 20 << 20) for i in range(10)})
+        harness.make_tree(self.source, {f"part-{i}": harness.noise(f"stop-{i}", 20 << 20) for i in range(10)})
         self.expected = self.pack_one(self.source, "--out", self.temp / "expected")
 
     def start_slowly(self):

@@ -14,7 +14,7 @@ class Plan(harness.TestCase):
         self.source = self.temp / "source"
         self.out = self.temp / "out"
         harness.make_tree(self.source,
-    {f"d{i % 7}/file-{i:03d}": harness.payload(f"plan-{i}",
+    {f"d{i % 7}/file-{i:03d}": harness.noise(f"plan-{i}",
      3000 * (i % 11)) for i in range(120)})
 
     def plan(self, *flags, out=None, source=None):

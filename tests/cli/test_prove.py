@@ -43,8 +43,8 @@ class Prove(harness.TestCase):
     def tree(self):
         """Files around the borders of chunks and nodes, equal ones, empty ones, links."""
         sizes = (0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 4 * CHUNK, 4 * CHUNK + 1, 17 * CHUNK + 5)
-        entries = {f"sizes/{size}": harness.payload(f"file {size}", size) for size in sizes}
-        chunk = harness.payload("repeated", CHUNK)
+        entries = {f"sizes/{size}": harness.noise(f"file {size}", size) for size in sizes}
+        chunk = harness.noise("repeated", CHUNK)
         entries |= {"repeated": chunk * 7 + b"end", "again/equal": entries["sizes/4001"],
                     "again/sub/equal": entries["sizes/4001"], "zeros": bytes(9 * CHUNK), "empty": b"", "none": None,
                     "link": ("symlink", "sizes/1"), "dangling": ("symlink", "nowhere"), b"n\xffme": b"not UTF-8",
@@ -127,8 +127,8 @@ class Prove(harness.TestCase):
         self.prove_and_check(piece["root_cid"], self.source)
 
     def test_a_small_file_of_a_large_tree_has_a_small_proof(self):
-        harness.make_tree(self.source, {f"{i:05}": harness.payload(str(i), 100) for i in range(3)})
-        (self.source / "large").write_bytes(harness.payload("large", 3 << 20))
+        harness.make_tree(self.source, {f"{i:05}": harness.noise(str(i), 100) for i in range(3)})
+        (self.source / "large").write_bytes(harness.noise("large", 3 << 20))
         self.pack_one(self.source, "--out", self.out)
         self.assertLess(self.prove_and_check("00001", self.source / "00001"), 10 << 10)
         self.assertLess(self.prove_and_check("large", self.source / "large"), 10 << 10)
@@ -153,8 +153,8 @@ class Prove(harness.TestCase):
         self.prove("no/such/path", code=66)
 
     def test_a_file_in_parts_and_directories_in_several_pieces(self):
-        harness.make_tree(self.source, {"d/movie": harness.payload("movie", 200000), "d/small": b"small",
-                                        **{f"d/e/{i:02}": harness.payload(str(i), 9000) for i in range(20)}})
+        harness.make_tree(self.source, {"d/movie": harness.noise("movie", 200000), "d/small": b"small",
+                                        **{f"d/e/{i:02}": harness.noise(str(i), 9000) for i in range(20)}})
         report = self.pack(self.source, "--out", self.out, "--piece-size", "64KiB", *V1)
         self.assertGreater(len(report["pieces"]), 5)
         for item in ("d/movie", "d/small", "d/e", "d", "."):
@@ -209,7 +209,7 @@ class Prove(harness.TestCase):
         self.check_both(self.source / "inline", 65)
 
     def test_without_cars(self):
-        harness.make_tree(self.source, {"a": b"some bytes", "b": harness.payload("b", 5000)})
+        harness.make_tree(self.source, {"a": b"some bytes", "b": harness.noise("b", 5000)})
         self.pack_one(self.source, "--out", self.out, "--no-car")
         finished = self.prove("a", code=66)
         self.assertIn(b"--no-car", finished.err)

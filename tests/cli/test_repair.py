@@ -15,7 +15,7 @@ class Repair(harness.TestCase):
         super().setUp()
         self.source = self.temp / "source"
         self.out = self.temp / "out"
-        harness.make_tree(self.source, {f"f{i}": harness.payload(f"repair{i}", 90_000) for i in range(12)})
+        harness.make_tree(self.source, {f"f{i}": harness.noise(f"repair{i}", 90_000) for i in range(12)})
         self.pieces = self.pack(self.source, "--out", self.out, "--piece-size", "512KiB")["pieces"]
         self.good = harness.snapshot(self.out)
 
@@ -186,7 +186,7 @@ class Repair(harness.TestCase):
 
     def test_files_in_parts(self):
         shutil.rmtree(self.out)
-        harness.make_tree(self.source, {"large": harness.payload("large", 700_000)})
+        harness.make_tree(self.source, {"large": harness.noise("large", 700_000)})
         flags = ("--piece-size", "256KiB", "--chunk-size", "4096", "--max-links", "8")
         pieces = self.pack(self.source, "--out", self.out, *flags)["pieces"]
         good = harness.snapshot(self.out)

@@ -43,7 +43,7 @@ class Case(harness.TestCase):
         self.expected = self.pack_one(*self.command(self.temp / "expected"))
 
     def entries(self):
-        large = harness.payload("resume", 18 << 20)  # more than a run holds: it is cut
+        large = harness.noise("resume", 18 << 20)  # more than a run holds: it is cut
         small = {f"d{i % 3}/{i}": large[i % 25 << 12:(i % 25 + 1) << 12] for i in range(40)}
         return {"a-large": large, **small}
 
@@ -98,7 +98,7 @@ class KillPoints(Case):
 
 class Kills(Case):
     def entries(self):
-        return {f"part-{i}": harness.payload(f"kills-{i}", 16 << 20) for i in range(8)}
+        return {f"part-{i}": harness.noise(f"kills-{i}", 16 << 20) for i in range(8)}
 
     def log_bytes(self):
         return sum(log.stat().st_size for log in self.out.glob(".piecework-*.checkpoint.tmp"))
@@ -279,7 +279,7 @@ class EveryState(Case):
 
     def test_a_file_in_parts(self):
         source = self.temp / "tree"
-        harness.make_tree(source, {"d/large": harness.payload("parts", 200_000), "small": b"small"})
+        harness.make_tree(source, {"d/large": harness.noise("parts", 200_000), "small": b"small"})
         self.stop_everywhere(source, "--piece-size", "64KiB", "--chunk-size", "2048", "--max-links", "3",
                              passes_min=20)
 

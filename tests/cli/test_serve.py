@@ -68,8 +68,8 @@ class Serve(harness.TestCase):
 
     def make_source(self):
         """Files of all shapes, some equal, in flat and sharded directories."""
-        large = harness.payload("serve", (5 << 20) + 4321)
-        entries = {f"d{i % 7}/file {i}": harness.payload(str(i), 37 * i) for i in range(300)}
+        large = harness.noise("serve", (5 << 20) + 4321)
+        entries = {f"d{i % 7}/file {i}": harness.noise(str(i), 37 * i) for i in range(300)}
         entries |= {f"many/{i:05d}-with-a-long-name": b"%d" % (i % 91) for i in range(5000)}
         harness.make_tree(self.source, entries | {"large": large, "copy": large, "zeros": bytes(3 << 20), "empty": b"",
                                                   "link": ("symlink", "large"), b"\xff": b"odd"})
@@ -299,7 +299,7 @@ class Serve(harness.TestCase):
 
     def test_rate(self):
         """With a rate the bytes are the same, and a stop does not wait for them."""
-        harness.make_tree(self.source, {"a": harness.payload("rate", 1 << 20)})
+        harness.make_tree(self.source, {"a": harness.noise("rate", 1 << 20)})
         piece = self.pack_one(self.source, "--out", self.out)
         server = self.serve("--dir", self.out, "--rate", "4MiB")
         self.assertTrue(server.get("/piece/" + piece["piece_cid_v1"])[2] == Path(piece["car"]).read_bytes())

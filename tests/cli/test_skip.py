@@ -21,7 +21,7 @@ class Skip(harness.TestCase):
         self.plan = self.temp / "plan"
         self.out = self.temp / "out"
         tree = {f"many/{i:04d} {'x' * 200}": b"%d" % (i % 700) for i in range(1500)}  # a HAMT
-        tree |= {f"files/{i:02d}": harness.payload(f"skip {i % 40}", 30_000) for i in range(60)}  # equal ones
+        tree |= {f"files/{i:02d}": harness.noise(f"skip {i % 40}", 30_000) for i in range(60)}  # equal ones
         tree |= {b"files/not utf-8 \xff": b"bytes", "files/link": ("symlink", "00"), "empty": None}
         harness.make_tree(self.source, tree)
 
@@ -175,7 +175,7 @@ class Skip(harness.TestCase):
         self.assertIn(b"nothing is left", self.check(failed, 66).err)
 
     def test_a_file_in_parts_is_not_skipped(self):
-        (self.source / "large").write_bytes(harness.payload("large", 700_000))
+        (self.source / "large").write_bytes(harness.noise("large", 700_000))
         self.make_plan("--piece-size", "256KiB", "--chunk-size", "16384")
         self.lose("large", "files/05")
         failed = self.check(harness.run(*self.command(*SKIP)), 66)

@@ -36,7 +36,7 @@ class StoreParts(harness.TestCase):
 
     def make_file(self, count, name="file"):
         path = self.temp / name
-        path.write_bytes(harness.payload(name, count))
+        path.write_bytes(harness.noise(name, count))
         return path
 
     def read_pieces(self, pieces):
@@ -118,7 +118,7 @@ class StoreParts(harness.TestCase):
 
     def test_parts_say_where_they_stand_in_the_item(self):
         tree = self.temp / "tree"
-        harness.make_tree(tree, {"a/large": harness.payload("large", 300_000), "a/small": b"small", "z": b"z"})
+        harness.make_tree(tree, {"a/large": harness.noise("large", 300_000), "a/small": b"small", "z": b"z"})
         car = self.import_tree(tree, "tree", chunk=4096)
         _, _, receipts = self.check_parts_and_join(car, "--piece-size", "128KiB")
         places = {part["item_path"] for receipt in receipts for part in receipt["parts"]}

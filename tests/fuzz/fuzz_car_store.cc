@@ -88,6 +88,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t data_bytes) {
   using namespace piecework;
   const ByteSpan car(data, data_bytes);
   const std::optional<Contents> expected = read_slowly(car);
-  for (const uint64_t index_memory_bytes : {uint64_t{1}, kMiB}) check_store(car, expected, index_memory_bytes);
+  for (const uint64_t index_memory_bytes : {uint64_t{1}, 16 * kKiB}) check_store(car, expected, index_memory_bytes);
   return 0;
 }

@@ -17,7 +17,7 @@
 namespace piecework::engine {
 namespace {
 
-constexpr size_t kBlocksMax = 200;
+constexpr size_t kBlocksMax = 32;
 
 struct Block {
   std::string cid;
@@ -43,7 +43,7 @@ std::vector<Block> build(ByteSpan recipe) {
     if (is_leaf) {
       block.data.assign(recipe[i] % 0x40, static_cast<uint8_t>(i));
     } else {
-      const size_t link_count = recipe[i] & 0x0F;
+      const size_t link_count = recipe[i] & 0x07;
       for (size_t link = 0; link < link_count && i + 1 < recipe.size(); ++link) {
         const size_t child = recipe[++i] % blocks.size();
         block.children.push_back(child);
@@ -148,7 +148,8 @@ void check(ByteSpan recipe) {
 
   std::vector<CarInput> inputs;
   inputs.push_back({"fuzz.car", memory_file(as_bytes(make_car(blocks, expected)), "fuzz.car")});
-  const auto cars = CarStore::open(std::move(inputs), {.scratch_directory = "/dev/shm", .index_memory_bytes = kMiB});
+  const auto cars =
+      CarStore::open(std::move(inputs), {.scratch_directory = "/dev/shm", .index_memory_bytes = 16 * kKiB});
   PIECEWORK_CHECK(cars.has_value());
   PIECEWORK_CHECK((*cars)->roots().size() == 1);
   PIECEWORK_CHECK(walked_order(**cars, blocks.back().cid) == expected);

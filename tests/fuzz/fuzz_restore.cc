@@ -1,22 +1,19 @@
 // Trees in CARs of any bytes: measuring, walking and restoring come to an end inside their limits, a file that can be
 // read has the size its node says, and a range of it is that part of the whole.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <string>
 #include <vector>
 
 #include "engine/restore/file_reader.h"
-#include "engine/restore/open_cars.h"
 #include "engine/restore/restore_tree.h"
 #include "engine/restore/tree_walk.h"
 #include "kernels/base/check.h"
+#include "tests/fuzz/memory_file.h"
 
 namespace piecework::engine {
 namespace {
 
-constexpr RestoreLimits kLimits{.entry_count_max = 2000, .content_bytes_max = kMiB, .depth_max = 50};
+constexpr RestoreLimits kLimits{.entry_count_max = 300, .content_bytes_max = 128 * kKiB, .depth_max = 50};
 constexpr uint64_t kReadBytesMax = 64 * kKiB;
 
 // The bytes of a range, or none where they cannot be had.
@@ -102,15 +99,10 @@ void check_root(CarStore& store, const Cid& root) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t data_bytes) {
   using namespace piecework;
-  static const std::string path = "/dev/shm/piecework-fuzz-restore-" + std::to_string(getpid()) + ".car";
-  {
-    const io::UniqueFd file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    PIECEWORK_CHECK(file.is_open());
-    PIECEWORK_CHECK(write(file.get(), data, data_bytes) == static_cast<ssize_t>(data_bytes));
-  }
-  const auto store =
-      engine::open_cars({path}, {.scratch_directory = "/dev/shm", .index_memory_bytes = uint64_t{1} << 20});
-  unlink(path.c_str());
+  std::vector<engine::CarInput> inputs;
+  inputs.push_back({"fuzz.car", memory_file({data, data_bytes}, "fuzz.car")});
+  const auto store = engine::CarStore::open(std::move(inputs),
+                                            {.scratch_directory = "/dev/shm", .index_memory_bytes = 16 * kKiB});
   if (!store) return 0;
   size_t checked = 0;
   for (const engine::Cid& root : (*store)->roots()) {

@@ -21,7 +21,7 @@ BOTH = {errno.EIO: (65, 74), errno.ENOSPC: (73,), ("create", errno.EIO): (65, 73
 # Readers too keep an index of the catalogue's log beside it.
 READ_CATALOGUE = {errno.EIO: (65,), errno.ENOSPC: (73,)}
 
-TREE = {"d/a": harness.payload("calls-a", 70_000), "d/b": b"b" * 3_000, "d/e/c": harness.payload("calls-c", 60_000),
+TREE = {"d/a": harness.noise("calls-a", 70_000), "d/b": b"b" * 3_000, "d/e/c": harness.noise("calls-c", 60_000),
         "d/link": ("symlink", "b"), "empty": b"", "same": b"b" * 3_000}
 PIECE_FLAGS = ("--piece-size", "128KiB")
 

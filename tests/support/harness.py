@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -138,6 +139,11 @@ def payload(seed, count):
     key = hashlib.sha256(seed.encode()).hexdigest()
     command = ["openssl", "enc", "-chacha20", "-K", key, "-iv", "0" * 32]
     return subprocess.run(command, input=bytes(count), capture_output=True, check=True).stdout
+
+
+def noise(seed, count):
+    """`count` bytes of which each seed has others, where they need not be a vector's: many times as fast."""
+    return random.Random(seed).randbytes(count)
 
 
 def materialise(spec_name, root):

@@ -14,7 +14,7 @@ class Planned(harness.TestCase):
         self.source = self.temp / "source"
         self.out = self.temp / "out"
         self.plan = self.temp / "plan"
-        harness.make_tree(self.source, {f"d{i % 5}/file-{i:02d}": harness.payload(f"task-{i}", 20000)
+        harness.make_tree(self.source, {f"d{i % 5}/file-{i:02d}": harness.noise(f"task-{i}", 20000)
                                         for i in range(40)})
         made = harness.run("plan", self.source, "--out", self.plan, "--piece-size", "128KiB", "--json")
         self.report = self.check(made, 0).json()
