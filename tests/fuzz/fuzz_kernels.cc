@@ -32,12 +32,18 @@ class PlacedCopy {
   ByteSpan data_;
 };
 
-// Calls check(function, scalar function) for each variant that runs here; the scalar one is last in every table.
+// Calls check(function) for each variant that runs here but the scalar one, which is last in every table and slow: what
+// it gives is computed once.
 template <class Fn, class Check>
 void for_each_variant(const VariantTable<Fn>& table, Check check) {
-  for (const Variant<Fn>& variant : table.variants()) {
-    if (variant.supported()) check(variant.fn, table.variants().back().fn);
+  for (const Variant<Fn>& variant : table.variants().first(table.variants().size() - 1)) {
+    if (variant.supported()) check(variant.fn);
   }
+}
+
+template <class Fn>
+Fn* scalar_of(const VariantTable<Fn>& table) {
+  return table.variants().back().fn;
 }
 
 // Runs `kernel` into a buffer of exactly `result_bytes`.
@@ -50,85 +56,94 @@ std::vector<uint8_t> result_of(size_t result_bytes, Kernel kernel) {
 
 void fuzz_nodes(ByteSpan data) {
   const size_t count = data.size() / 64;
-  for_each_variant(nodes_table(), [&](NodesFn* hash, NodesFn* scalar) {
-    const auto run = [&](NodesFn* fn) {
-      return result_of(32 * count, [&](uint8_t* target) { fn(target, data.data(), count); });
-    };
-    PIECEWORK_CHECK(run(hash) == run(scalar));
+  const auto run = [&](NodesFn* fn) {
+    return result_of(32 * count, [&](uint8_t* target) { fn(target, data.data(), count); });
+  };
+  const std::vector<uint8_t> expected = run(scalar_of(nodes_table()));
+  const auto check = [&](NodesFn* hash) {
+    PIECEWORK_CHECK(run(hash) == expected);
     std::vector<uint8_t> in_place(data.begin(), data.begin() + static_cast<ptrdiff_t>(64 * count));
     hash(in_place.data(), in_place.data(), count);
     in_place.resize(32 * count);
-    PIECEWORK_CHECK(in_place == run(scalar));
-  });
+    PIECEWORK_CHECK(in_place == expected);
+  };
+  check(scalar_of(nodes_table()));
+  for_each_variant(nodes_table(), check);
 }
 
 void fuzz_fr32(ByteSpan data) {
   const size_t count = data.size() / kPaddedQuadBytes;
-  for_each_variant(fr32_table(), [&](const Fr32Functions* variant, const Fr32Functions* scalar) {
-    const auto padded = [&](const Fr32Functions* fn) {
-      const PlacedCopy payload(data.first(kQuadBytes * count), 0);
-      return result_of(kPaddedQuadBytes * count,
-                       [&](uint8_t* target) { fn->pad(target, payload.data().data(), count); });
-    };
-    const auto unpadded = [&](const Fr32Functions* fn) {
-      return result_of(kQuadBytes * count, [&](uint8_t* target) { fn->unpad(target, data.data(), count); });
-    };
-    PIECEWORK_CHECK(padded(variant) == padded(scalar));
-    PIECEWORK_CHECK(unpadded(variant) == unpadded(scalar));
+  const auto padded = [&](const Fr32Functions* fn) {
+    const PlacedCopy payload(data.first(kQuadBytes * count), 0);
+    return result_of(kPaddedQuadBytes * count,
+                     [&](uint8_t* target) { fn->pad(target, payload.data().data(), count); });
+  };
+  const auto unpadded = [&](const Fr32Functions* fn) {
+    return result_of(kQuadBytes * count, [&](uint8_t* target) { fn->unpad(target, data.data(), count); });
+  };
+  const std::vector<uint8_t> expected_padded = padded(scalar_of(fr32_table()));
+  const std::vector<uint8_t> expected_unpadded = unpadded(scalar_of(fr32_table()));
+  for_each_variant(fr32_table(), [&](const Fr32Functions* variant) {
+    PIECEWORK_CHECK(padded(variant) == expected_padded);
+    PIECEWORK_CHECK(unpadded(variant) == expected_unpadded);
   });
 }
 
 void fuzz_granules(ByteSpan data) {
   const size_t count = data.size() / kGranuleBytes;
   const PlacedCopy payload(data.first(kGranuleBytes * count), data.size() % 16);
-  for_each_variant(granules_table(), [&](GranulesFn* hash, GranulesFn* scalar) {
-    const auto run = [&](GranulesFn* fn) {
-      return result_of(32 * count, [&](uint8_t* target) { fn(target, payload.data().data(), count); });
-    };
-    PIECEWORK_CHECK(run(hash) == run(scalar));
-  });
+  const auto run = [&](GranulesFn* fn) {
+    return result_of(32 * count, [&](uint8_t* target) { fn(target, payload.data().data(), count); });
+  };
+  const std::vector<uint8_t> expected = run(scalar_of(granules_table()));
+  for_each_variant(granules_table(), [&](GranulesFn* hash) { PIECEWORK_CHECK(run(hash) == expected); });
 }
 
-// Messages of lengths that `data` itself says, each cut in two calls where `cut` says so.
-void fuzz_many(ByteSpan data, uint8_t cut) {
+// Messages of lengths that `data` itself says.
+std::vector<ByteSpan> cut_messages(ByteSpan data) {
   std::vector<ByteSpan> messages;
   for (ByteSpan rest = data; !rest.empty();) {
     const size_t length = std::min<size_t>(rest.size(), size_t{rest[0]} * (1 + rest.size() % 5));
     messages.push_back(rest.first(length));
     rest = rest.subspan(std::max<size_t>(length, 1));
   }
-  for_each_variant(many_table(), [&](ManyFn* hash, ManyFn* scalar) {
-    const auto run = [&](ManyFn* fn) {
-      std::vector<Sha256> streams(messages.size());
-      std::vector<Digest32> digests(messages.size());
-      std::vector<HashJob> first, second;
-      for (size_t i = 0; i < messages.size(); ++i) {
-        const size_t at = (cut + i) % 3 == 0 ? messages[i].size() * cut / 255 : 0;
-        if (at != 0) first.push_back({.data = messages[i].data(), .data_bytes = at, .stream = &streams[i]});
-        second.push_back({.data = messages[i].data() + at,
-                          .data_bytes = messages[i].size() - at,
-                          .digest = digests[i].data(),
-                          .stream = at != 0 ? &streams[i] : nullptr});
-      }
-      fn(first);
-      fn(second);
-      return digests;
-    };
-    PIECEWORK_CHECK(run(hash) == run(scalar));
-  });
+  return messages;
+}
+
+// Each message in two calls where `cut` says so.
+std::vector<Digest32> digests_by(ManyFn* fn, std::span<const ByteSpan> messages, uint8_t cut) {
+  std::vector<Sha256> streams(messages.size());
+  std::vector<Digest32> digests(messages.size());
+  std::vector<HashJob> first, second;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const size_t at = (cut + i) % 3 == 0 ? messages[i].size() * cut / 255 : 0;
+    if (at != 0) first.push_back({.data = messages[i].data(), .data_bytes = at, .stream = &streams[i]});
+    second.push_back({.data = messages[i].data() + at,
+                      .data_bytes = messages[i].size() - at,
+                      .digest = digests[i].data(),
+                      .stream = at != 0 ? &streams[i] : nullptr});
+  }
+  fn(first);
+  fn(second);
+  return digests;
+}
+
+void fuzz_many(ByteSpan data, uint8_t cut) {
+  const std::vector<ByteSpan> messages = cut_messages(data);
+  const std::vector<Digest32> expected = digests_by(scalar_of(many_table()), messages, cut);
+  for_each_variant(many_table(), [&](ManyFn* hash) { PIECEWORK_CHECK(digests_by(hash, messages, cut) == expected); });
 }
 
 void fuzz_stream(ByteSpan data) {
-  for_each_variant(stream_table(), [&](StreamFn* compress, StreamFn* scalar) {
-    const auto run = [&](StreamFn* fn) {
-      Sha256State message = initial_state();
-      append_bytes(message, data, fn);
-      Digest32 digest;
-      finish_message(digest.data(), message, fn);
-      return digest;
-    };
-    PIECEWORK_CHECK(run(compress) == run(scalar));
-  });
+  const auto run = [&](StreamFn* compress) {
+    Sha256State message = initial_state();
+    append_bytes(message, data, compress);
+    Digest32 digest;
+    finish_message(digest.data(), message, compress);
+    return digest;
+  };
+  const Digest32 expected = run(scalar_of(stream_table()));
+  for_each_variant(stream_table(), [&](StreamFn* compress) { PIECEWORK_CHECK(run(compress) == expected); });
 }
 
 void fuzz_checksums(ByteSpan data) {
