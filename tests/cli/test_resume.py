@@ -74,10 +74,6 @@ class Case(harness.TestCase):
 
 
 class KillPoints(Case):
-    def entries(self):
-        noise = harness.noise("points", 3 << 20)
-        return {"a-large": noise, **{f"d{i % 3}/{i}": noise[i << 12:(i + 1) << 12] for i in range(20)}}
-
     def test_every_point(self):
         # Those of extract and repair: test_extract.py, test_repair.py.
         names = [name for name in kill_point_names() if not name.startswith(("restore.", "repair."))]
