@@ -17,7 +17,7 @@
 namespace piecework::engine {
 namespace {
 
-constexpr size_t kBlocksMax = 32;
+constexpr size_t kBlocksMax = 16;
 
 struct Block {
   std::string cid;
