@@ -17,6 +17,12 @@ constexpr uint64_t kJumpBytesMin = 128 * kKiB;
 constexpr size_t kSectionProbeBytes = kVarintBytesMax + kCarSectionHeadBytes;
 static_assert(kSectionProbeBytes < kPageBytes);
 
+// What the largest window takes, of a small file all that there is.
+size_t buffer_bytes(const CarSectionRange& range) {
+  PIECEWORK_CHECK(range.begin_bytes <= range.end_bytes && range.begin_bytes <= range.file_bytes);
+  return static_cast<size_t>(std::min<uint64_t>(range.file_bytes - range.begin_bytes, kWindowBytesMax + kPageBytes));
+}
+
 }  // namespace
 
 CarSectionWalker::CarSectionWalker(const File& file, std::string name, const CarSectionRange& range)
@@ -24,10 +30,8 @@ CarSectionWalker::CarSectionWalker(const File& file, std::string name, const Car
       name_(std::move(name)),
       range_(range),
       offset_bytes_(range.begin_bytes),
-      window_(std::make_unique_for_overwrite<uint8_t[]>(kWindowBytesMax + kPageBytes)),
-      window_offset_bytes_(range.begin_bytes) {
-  PIECEWORK_CHECK(range.begin_bytes <= range.end_bytes && range.begin_bytes <= range.file_bytes);
-}
+      window_(std::make_unique_for_overwrite<uint8_t[]>(buffer_bytes(range))),
+      window_offset_bytes_(range.begin_bytes) {}
 
 tl::unexpected<Error> CarSectionWalker::corrupt(std::string_view what) const {
   return tl::unexpected<Error>(

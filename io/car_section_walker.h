@@ -35,7 +35,7 @@ struct CarSectionRange {
   uint64_t file_bytes = 0;   // the file's size
 };
 
-// From front to back, once. Memory: one window of 1 MiB. Thread-compatible.
+// From front to back, once. Memory: one window of 1 MiB at most. Thread-compatible.
 class CarSectionWalker {
  public:
   // `file` is used until the walker goes. `name` is for messages.
