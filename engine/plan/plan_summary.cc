@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/record/json_text.h"
 #include "kernels/base/endian.h"
 
 namespace piecework::engine {
@@ -115,19 +116,19 @@ std::string options_to_json(const PlanSummary& summary) {
 }
 
 Status options_from_json(const std::string& text, PlanSummary& summary) {
-  // What nlohmann-json throws (missing keys, wrong types) means one thing: this is not a plan of ours.
+  // What is thrown (missing keys, wrong types, numbers out of range) means one thing: this is not a plan of ours.
   try {
     const nlohmann::json json = nlohmann::json::parse(text);
     PlanOptions& options = summary.options;
     Profile& profile = options.profile;
     profile.name = json.at("profile").get<std::string>();
-    profile.chunk_bytes = json.at("chunk_bytes").get<uint64_t>();
-    profile.max_links = json.at("max_links").get<uint32_t>();
+    profile.chunk_bytes = number_of<uint64_t>(json, "chunk_bytes");
+    profile.max_links = number_of<uint32_t>(json, "max_links");
     profile.raw_leaves = json.at("raw_leaves").get<bool>();
-    profile.cid_version = json.at("cid_version").get<uint8_t>();
+    profile.cid_version = number_of<uint8_t>(json, "cid_version");
     profile.hamt_rule =
         json.at("hamt_rule").get<std::string>() == "block-bytes" ? HamtRule::kBlockBytes : HamtRule::kLinksBytes;
-    profile.hamt_threshold_bytes = json.at("hamt_threshold_bytes").get<uint64_t>();
+    profile.hamt_threshold_bytes = number_of<uint64_t>(json, "hamt_threshold_bytes");
     const Result<Dedup> dedup = dedup_by_name(json.at("dedup").get<std::string>());
     const Result<ItemPolicy> items = item_policy_by_name(json.at("items").get<std::string>());
     if (!check_profile(profile) || !dedup || !items) return bad_options("its options are none of this version");
@@ -138,14 +139,14 @@ Status options_from_json(const std::string& text, PlanSummary& summary) {
     options.partial = json.at("partial").get<bool>();
     options.all_blocks = json.at("all_blocks").get<bool>();
     options.piece_size_text = json.at("piece_size").get<std::string>();
-    options.payload_bytes_max = json.at("payload_bytes_max").get<uint64_t>();
+    options.payload_bytes_max = number_of<uint64_t>(json, "payload_bytes_max");
     summary.root_joins_sources = json.at("root_joins_sources").get<bool>();
-    summary.known = {.item_count = json.at("known_count").get<uint64_t>(),
-                     .bytes = json.at("known_bytes").get<uint64_t>(),
-                     .block_count = json.value("known_block_count", uint64_t{0}),
-                     .block_bytes = json.value("known_block_bytes", uint64_t{0})};
+    summary.known = {.item_count = number_of<uint64_t>(json, "known_count"),
+                     .bytes = number_of<uint64_t>(json, "known_bytes"),
+                     .block_count = number_or<uint64_t>(json, "known_block_count", 0),
+                     .block_bytes = number_or<uint64_t>(json, "known_block_bytes", 0)};
     return {};
-  } catch (const nlohmann::json::exception& error) {
+  } catch (const std::exception& error) {
     return bad_options(fmt::format("its options do not parse ({})", error.what()));
   }
 }

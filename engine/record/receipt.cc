@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/codec/multibase.h"
 #include "engine/record/json_text.h"
 
 namespace piecework::engine {
@@ -11,7 +12,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kFormat = 1;
+constexpr uint32_t kFormat = 1;
 constexpr uint64_t kReceiptBytesMax = 256 * kMiB;  // skipped items are listed
 
 Json sidecar_json(const SidecarContent& content) {
@@ -19,18 +20,15 @@ Json sidecar_json(const SidecarContent& content) {
 }
 
 Digest32 digest_from_hex(const std::string& text) {
+  const Result<std::vector<uint8_t>> bytes = decode_multibase("f" + text);
   Digest32 digest{};
-  if (text.size() != 2 * digest.size()) throw std::invalid_argument("a digest has 64 hexadecimal digits");
-  for (size_t i = 0; i < digest.size(); ++i) {
-    size_t used = 0;
-    digest[i] = static_cast<uint8_t>(std::stoul(text.substr(2 * i, 2), &used, 16));
-    if (used != 2) throw std::invalid_argument("a digest has hexadecimal digits only");
-  }
+  if (!bytes || bytes->size() != digest.size()) throw std::invalid_argument("a digest has 64 hexadecimal digits");
+  std::copy(bytes->begin(), bytes->end(), digest.begin());
   return digest;
 }
 
 SidecarContent sidecar_from(const Json& json) {
-  return {json.at("content_bytes").get<uint64_t>(), digest_from_hex(json.at("sha256").get<std::string>())};
+  return {number_of<uint64_t>(json, "content_bytes"), digest_from_hex(json.at("sha256").get<std::string>())};
 }
 
 }  // namespace
@@ -73,18 +71,18 @@ Result<Receipt> parse_receipt(std::string_view text, std::string_view name) {
   // What nlohmann-json and the digests throw means one thing: this is not a receipt of ours.
   try {
     const Json json = Json::parse(text);
-    if (json.at("format").get<int>() != kFormat) throw std::invalid_argument("unknown format");
+    if (number_of<uint32_t>(json, "format") != kFormat) throw std::invalid_argument("unknown format");
     Receipt receipt;
     receipt.plan_digest = json.at("plan_digest").get<std::string>();
-    receipt.batch = json.at("batch").get<uint32_t>();
+    receipt.batch = number_of<uint32_t>(json, "batch");
     for (const Json& source : json.at("sources")) receipt.source_names.push_back(text_of(source, "name"));
     receipt.piece_cid_v1 = json.at("piece_cid_v1").get<std::string>();
     receipt.piece_cid_v2 = json.at("piece_cid_v2").get<std::string>();
     receipt.root_cid = json.at("root_cid").get<std::string>();
-    receipt.payload_bytes = json.at("payload_bytes").get<uint64_t>();
-    receipt.padded_bytes = json.at("padded_bytes").get<uint64_t>();
-    receipt.block_count = json.at("block_count").get<uint64_t>();
-    receipt.file_count = json.at("file_count").get<uint64_t>();
+    receipt.payload_bytes = number_of<uint64_t>(json, "payload_bytes");
+    receipt.padded_bytes = number_of<uint64_t>(json, "padded_bytes");
+    receipt.block_count = number_of<uint64_t>(json, "block_count");
+    receipt.file_count = number_of<uint64_t>(json, "file_count");
     for (const Json& item : json.at("skipped")) {
       receipt.skipped.push_back(
           {text_of(item, "path"), item.at("reason").get<std::string>(), 0, receipt.batch});
@@ -93,7 +91,7 @@ Result<Receipt> parse_receipt(std::string_view text, std::string_view name) {
       receipt.parts.push_back({text_of(part, "path"), text_of(part, "item_path"), part.at("cid").get<std::string>()});
     }
     receipt.codec_guessed = json.value("codec_guessed", false);
-    receipt.external_count = json.value("external_count", uint64_t{0});
+    receipt.external_count = number_or<uint64_t>(json, "external_count", 0);
     const Json& sidecars = json.at("sidecars");
     if (receipt.external_count > 0) receipt.external = sidecar_from(sidecars.at("external"));
     receipt.tree = sidecar_from(sidecars.at("tree"));
