@@ -118,7 +118,7 @@ std::string options_to_json(const PlanSummary& summary) {
 Status options_from_json(const std::string& text, PlanSummary& summary) {
   // What is thrown (missing keys, wrong types, numbers out of range) means one thing: this is not a plan of ours.
   try {
-    const nlohmann::json json = nlohmann::json::parse(text);
+    const auto json = nlohmann::ordered_json::parse(text);
     PlanOptions& options = summary.options;
     Profile& profile = options.profile;
     profile.name = json.at("profile").get<std::string>();
@@ -143,8 +143,8 @@ Status options_from_json(const std::string& text, PlanSummary& summary) {
     summary.root_joins_sources = json.at("root_joins_sources").get<bool>();
     summary.known = {.item_count = number_of<uint64_t>(json, "known_count"),
                      .bytes = number_of<uint64_t>(json, "known_bytes"),
-                     .block_count = number_or<uint64_t>(json, "known_block_count", 0),
-                     .block_bytes = number_or<uint64_t>(json, "known_block_bytes", 0)};
+                     .block_count = number_or_0(json, "known_block_count"),
+                     .block_bytes = number_or_0(json, "known_block_bytes")};
     return {};
   } catch (const std::exception& error) {
     return bad_options(fmt::format("its options do not parse ({})", error.what()));

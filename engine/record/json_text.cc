@@ -25,4 +25,16 @@ std::string text_of(const nlohmann::ordered_json& object, const std::string& key
   return std::move(*bytes);
 }
 
+uint64_t number_of(const nlohmann::ordered_json& object, const std::string& key, uint64_t number_max) {
+  const nlohmann::ordered_json& value = object.at(key);
+  if (!value.is_number_unsigned() || value.get<uint64_t>() > number_max) {
+    throw std::invalid_argument(key + " is no whole number, or too large");
+  }
+  return value.get<uint64_t>();
+}
+
+uint64_t number_or_0(const nlohmann::ordered_json& object, const std::string& key) {
+  return object.contains(key) ? number_of<uint64_t>(object, key) : 0;
+}
+
 }  // namespace piecework::engine

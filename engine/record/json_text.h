@@ -2,9 +2,9 @@
 #pragma once
 
 #include <concepts>
+#include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -18,17 +18,12 @@ std::string text_of(const nlohmann::ordered_json& object, const std::string& key
 
 // The whole number that stands at `key`. nlohmann's get() would cut a number that is too large, and a fraction's
 // conversion may be undefined. Throws std::invalid_argument, and what nlohmann-json throws.
-template <std::unsigned_integral Number, class Json>
-Number number_of(const Json& object, const std::string& key) {
-  const Json& value = object.at(key);
-  if (!value.is_number_unsigned() || value.template get<uint64_t>() > std::numeric_limits<Number>::max()) {
-    throw std::invalid_argument(key + " is no whole number, or too large");
-  }
-  return value.template get<Number>();
+uint64_t number_of(const nlohmann::ordered_json& object, const std::string& key, uint64_t number_max);
+template <std::unsigned_integral Number>
+Number number_of(const nlohmann::ordered_json& object, const std::string& key) {
+  return static_cast<Number>(number_of(object, key, std::numeric_limits<Number>::max()));
 }
-template <std::unsigned_integral Number, class Json>
-Number number_or(const Json& object, const std::string& key, Number otherwise) {
-  return object.contains(key) ? number_of<Number>(object, key) : otherwise;
-}
+// Where there is no such key, 0.
+uint64_t number_or_0(const nlohmann::ordered_json& object, const std::string& key);
 
 }  // namespace piecework::engine

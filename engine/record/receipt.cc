@@ -91,7 +91,7 @@ Result<Receipt> parse_receipt(std::string_view text, std::string_view name) {
       receipt.parts.push_back({text_of(part, "path"), text_of(part, "item_path"), part.at("cid").get<std::string>()});
     }
     receipt.codec_guessed = json.value("codec_guessed", false);
-    receipt.external_count = number_or<uint64_t>(json, "external_count", 0);
+    receipt.external_count = number_or_0(json, "external_count");
     const Json& sidecars = json.at("sidecars");
     if (receipt.external_count > 0) receipt.external = sidecar_from(sidecars.at("external"));
     receipt.tree = sidecar_from(sidecars.at("tree"));
